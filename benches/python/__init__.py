@@ -1,0 +1,1 @@
+"""Benchmarks of Ropewalk against the standard library: `python -m benches.python --help`."""

@@ -1,0 +1,488 @@
+//! `threading.Condition`.
+
+#![forbid(unsafe_code)]
+
+use std::sync::OnceLock;
+
+use pyo3::basic::CompareOp;
+use pyo3::exceptions::{PyAttributeError, PyRuntimeError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyFloat, PyList, PyTuple};
+use pyo3::{PyTraverseError, PyVisit, intern};
+use ropewalk::sync::{Condition, Held};
+use ropewalk::wait::Deadline;
+
+use super::direct::{self, short_ways};
+use super::error::Error;
+use super::host;
+use super::lock::PyLock;
+use super::order;
+use super::origin::{self, Site};
+use super::rlock::PyRLock;
+use super::runtime::{cannot_pickle, deprecated};
+use super::timeout::{Given, end_of, optional_timeout};
+
+/// Class that implements a condition variable.
+///
+/// A condition variable allows one or more threads to wait until they are notified by another
+/// thread. If the lock argument is given and not None, it must be a Lock or RLock object (or
+/// anything with acquire and release), and it is used as the underlying lock. Otherwise, a new
+/// RLock object is created and used as the underlying lock.
+#[pyclass(frozen, weakref, dict, subclass, module = "threading", name = "Condition")]
+#[derive(Debug)]
+pub(crate) struct PyCondition {
+    core: Condition,
+    lock: OnceLock<AnyLock>,
+    _site: Site,
+}
+
+/// The lock under a condition. Only our own classes themselves take the short way: a subclass may
+/// do things differently.
+#[derive(Debug)]
+enum AnyLock {
+    Lock(Py<PyLock>),
+    RLock(Py<PyRLock>),
+    Foreign(Py<PyAny>),
+}
+
+impl AnyLock {
+    fn new(lock: &Bound<'_, PyAny>) -> PyResult<Self> {
+        if let Ok(lock) = lock.cast_exact::<PyLock>() {
+            return Ok(Self::Lock(lock.clone().unbind()));
+        }
+        if let Ok(lock) = lock.cast_exact::<PyRLock>() {
+            return Ok(Self::RLock(lock.clone().unbind()));
+        }
+        let py = lock.py();
+        host::attribute(lock, intern!(py, "acquire"))?;
+        host::attribute(lock, intern!(py, "release"))?;
+        Ok(Self::Foreign(lock.clone().unbind()))
+    }
+
+    fn object<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        match self {
+            Self::Lock(lock) => lock.bind(py).as_any().clone(),
+            Self::RLock(lock) => lock.bind(py).as_any().clone(),
+            Self::Foreign(lock) => lock.bind(py).clone(),
+        }
+    }
+
+    /// A lock of the core's, or somebody else's object.
+    fn kind(&self) -> Result<Held<'_>, &Py<PyAny>> {
+        match self {
+            Self::Lock(lock) => Ok(Held::Lock(&lock.get().core)),
+            Self::RLock(lock) => Ok(Held::RLock(&lock.get().core)),
+            Self::Foreign(lock) => Err(lock),
+        }
+    }
+
+    fn is_owned(&self, py: Python<'_>) -> PyResult<bool> {
+        let lock = match self.kind() {
+            Ok(Held::Lock(lock)) => return Ok(lock.is_held()),
+            Ok(Held::RLock(lock)) => return Ok(lock.is_owned()),
+            Err(lock) => lock.bind(py),
+        };
+        if let Some(method) = host::attribute_opt(lock, intern!(py, "_is_owned"))? {
+            return host::is_true(&host::call0(&method)?);
+        }
+        if host::is_true(&host::call_method(lock, intern!(py, "acquire"), (false,))?)? {
+            host::call_method(lock, intern!(py, "release"), ())?;
+            return Ok(false);
+        }
+        Ok(true)
+    }
+}
+
+/// Releases somebody else's lock, however often it is held; returns what takes it again.
+fn release_save<'py>(lock: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let py = lock.py();
+    match host::attribute_opt(lock, intern!(py, "_release_save"))? {
+        Some(method) => host::call0(&method).map(Some),
+        None => host::call_method(lock, intern!(py, "release"), ()).map(|_| None),
+    }
+}
+
+fn acquire_restore(lock: &Bound<'_, PyAny>, saved: Option<Bound<'_, PyAny>>) -> PyResult<()> {
+    let py = lock.py();
+    match (host::attribute_opt(lock, intern!(py, "_acquire_restore"))?, saved) {
+        (Some(method), Some(saved)) => host::call(&method, (saved,), None)?,
+        _ => host::call_method(lock, intern!(py, "acquire"), ())?,
+    };
+    Ok(())
+}
+
+impl PyCondition {
+    /// Names the condition, and the lock under it if that is ours.
+    pub(crate) fn set_name(&self, name: &str) {
+        self.core.set_name(name);
+        match self.lock.get().map(AnyLock::kind) {
+            Some(Ok(Held::Lock(lock))) => lock.set_name(name),
+            Some(Ok(Held::RLock(lock))) => lock.set_name(name),
+            Some(Err(_)) | None => {}
+        }
+    }
+
+    fn make(py: Python<'_>) -> Self {
+        let site = origin::here(py);
+        Self { core: Condition::with_origin(site.origin()), lock: OnceLock::new(), _site: site }
+    }
+
+    /// A condition over a new plain lock.
+    pub(crate) fn with_new_lock(py: Python<'_>) -> PyResult<Py<Self>> {
+        let this = Self::make(py);
+        let lock = Py::new(py, PyLock::make(py))?;
+        let _ = this.lock.set(AnyLock::Lock(lock));
+        Py::new(py, this)
+    }
+
+    #[inline]
+    fn lock(&self) -> PyResult<&AnyLock> {
+        self.lock
+            .get()
+            .ok_or_else(|| PyAttributeError::new_err("'Condition' object has no attribute '_lock'"))
+    }
+
+    /// The lock, if it is one of the core's and nobody else wants to know of it.
+    #[inline]
+    fn short_lock(&self) -> Option<Held<'_>> {
+        self.lock.get().filter(|_| !order::is_checked())?.kind().ok()
+    }
+
+    /// Waits, the calling thread owning the lock, which is `any`.
+    fn wait_until(&self, py: Python<'_>, any: &AnyLock, deadline: Deadline) -> PyResult<bool> {
+        let lock = match any.kind() {
+            Ok(lock) => return Ok(self.core.wait_until(lock, deadline).map_err(Error::from)?),
+            Err(lock) => lock.bind(py),
+        };
+        let mut released = None;
+        let result = self.core.wait_foreign(deadline, || {
+            let result = release_save(lock);
+            let proceed = result.is_ok();
+            released = Some(result);
+            proceed
+        });
+        let saved = released.unwrap_or(Ok(None))?;
+        let result = result.map_err(|error| PyErr::from(Error::from(error)));
+        acquire_restore(lock, saved)?;
+        Ok(result? == Some(true))
+    }
+
+    fn notify_up_to(
+        &self,
+        py: Python<'_>,
+        count: impl FnOnce() -> PyResult<usize>,
+    ) -> PyResult<()> {
+        let any = self.lock()?;
+        if !any.is_owned(py)? {
+            return Err(Error::NotHeld("cannot notify on un-acquired lock").into());
+        }
+        let count = count()?;
+        match any.kind() {
+            Ok(lock) => self.core.notify(count, lock),
+            Err(_) => self.core.notify_foreign(count),
+        };
+        Ok(())
+    }
+
+    /// How many to notify for a number as programs give it. As in CPython it is looked at only if
+    /// somebody waits, and counted down while it is more than 0: it may be any number.
+    fn how_many(&self, n: &Bound<'_, PyAny>) -> PyResult<usize> {
+        if let Ok(n) = n.extract::<isize>() {
+            return Ok(usize::try_from(n).unwrap_or(0));
+        }
+        if self.core.waiters() == 0 || !host::compare(n, CompareOp::Gt, 0)? {
+            return Ok(0);
+        }
+        let up = host::as_float(n).map_or(f64::INFINITY, f64::ceil);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a cast that saturates is what is meant"
+        )]
+        Ok(up as usize)
+    }
+
+    /// For the child of a fork: makes the lock free. The dead waiters are gone already.
+    pub(crate) fn at_fork_reinit(&self, py: Python<'_>) -> PyResult<()> {
+        match self.lock()?.kind() {
+            Ok(Held::Lock(lock)) => lock.reset_after_fork(),
+            Ok(Held::RLock(lock)) => lock.reset_after_fork(),
+            Err(lock) => {
+                host::call_method(lock.bind(py), intern!(py, "_at_fork_reinit"), ())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for PyCondition {
+    fn drop(&mut self) {
+        // Somebody else's lock may have a destructor.
+        if let Some(AnyLock::Foreign(lock)) = self.lock.take() {
+            host::attached(|py| host::discard(lock.into_bound(py)));
+        }
+    }
+}
+
+#[pymethods]
+impl PyCondition {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs), text_signature = "(lock=None, *, name=None)")]
+    fn new(
+        py: Python<'_>,
+        _args: &Bound<'_, PyTuple>,
+        _kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> Self {
+        Self::make(py)
+    }
+
+    #[pyo3(signature = (lock=None, *, name=None))]
+    fn __init__(
+        &self,
+        py: Python<'_>,
+        lock: Option<&Bound<'_, PyAny>>,
+        name: Option<&str>,
+    ) -> PyResult<()> {
+        let own = lock.is_none();
+        let lock = match lock {
+            Some(lock) => AnyLock::new(lock)?,
+            None => AnyLock::RLock(Py::new(py, PyRLock::make(py))?),
+        };
+        self.lock
+            .set(lock)
+            .map_err(|_| PyRuntimeError::new_err("Condition.__init__() was called twice"))?;
+        match name {
+            Some(name) if own => self.set_name(name),
+            // A lock that was given may have a name of its own.
+            Some(name) => self.core.set_name(name),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Acquire the underlying lock: its acquire().
+    #[pyo3(signature = (*args, **kwargs))]
+    fn acquire<'py>(
+        &self,
+        py: Python<'py>,
+        args: &Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let acquire = host::attribute(&self.lock()?.object(py), intern!(py, "acquire"))?;
+        host::call(&acquire, args.clone(), kwargs)
+    }
+
+    /// Release the underlying lock: its release().
+    fn release<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        host::call_method(&self.lock()?.object(py), intern!(py, "release"), ())
+    }
+
+    /// Return whether the underlying lock is held by any thread.
+    fn locked(&self, py: Python<'_>) -> PyResult<bool> {
+        let lock = self.lock()?.object(py);
+        host::is_true(&host::call_method(&lock, intern!(py, "locked"), ())?)
+    }
+
+    fn __enter__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        match self.lock()?.kind() {
+            Ok(Held::Lock(lock)) => {
+                lock.acquire().map_err(Error::from)?;
+                order::taken(py, Held::Lock(lock));
+            }
+            Ok(Held::RLock(lock)) => {
+                lock.acquire().map_err(Error::from)?;
+                order::taken(py, Held::RLock(lock));
+            }
+            Err(lock) => {
+                return host::call_method(lock.bind(py), intern!(py, "__enter__"), ())
+                    .map(Bound::unbind);
+            }
+        }
+        Ok(true.into_pyobject(py)?.to_owned().into_any().unbind())
+    }
+
+    fn __exit__(
+        &self,
+        py: Python<'_>,
+        kind: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
+        traceback: &Bound<'_, PyAny>,
+    ) -> PyResult<Py<PyAny>> {
+        match self.lock()?.kind() {
+            Ok(Held::Lock(lock)) => {
+                lock.release().map_err(Error::from)?;
+                order::released(lock.resource());
+            }
+            Ok(Held::RLock(lock)) => {
+                lock.release().map_err(Error::from)?;
+                order::released(lock.resource());
+            }
+            Err(lock) => {
+                let error = (kind, value, traceback);
+                return host::call_method(lock.bind(py), intern!(py, "__exit__"), error)
+                    .map(Bound::unbind);
+            }
+        }
+        Ok(py.None())
+    }
+
+    /// Wait until notified or until a timeout occurs.
+    ///
+    /// If the calling thread has not acquired the lock when this method is called, a RuntimeError
+    /// is raised. This method releases the underlying lock, and then blocks until it is awakened
+    /// by a notify() or notify_all() call for the same condition variable in another thread, or
+    /// until the optional timeout in seconds occurs. Once awakened or timed out, it re-acquires the
+    /// lock and returns: False if the time was up.
+    #[pyo3(signature = (timeout=Given::NOT), text_signature = "($self, timeout=None)")]
+    fn wait(&self, py: Python<'_>, timeout: Given<'_, '_>) -> PyResult<bool> {
+        let any = self.lock()?;
+        // Before a look at the timeout, as in CPython.
+        if !any.is_owned(py)? {
+            return Err(Error::NotHeld("cannot wait on un-acquired lock").into());
+        }
+        self.wait_until(py, any, optional_timeout(py, timeout)?)
+    }
+
+    /// Wait until a condition evaluates to True.
+    ///
+    /// predicate should be a callable whose result will be interpreted as a boolean value. A
+    /// timeout, in seconds, may be provided giving the maximum time to wait. Returns the last value
+    /// of the predicate.
+    #[pyo3(signature = (predicate, timeout=Given::NOT), text_signature = "($self, predicate, timeout=None)")]
+    fn wait_for<'py>(
+        slf: &Bound<'py, Self>,
+        predicate: &Bound<'py, PyAny>,
+        timeout: Given<'_, 'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let mut deadline = None;
+        loop {
+            let result = host::call0(predicate)?;
+            if host::is_true(&result)? {
+                return Ok(result);
+            }
+            let left = match (timeout.not_none(), deadline) {
+                (None, _) => None,
+                // The first wait gets the timeout itself.
+                (Some(value), None) => {
+                    deadline = Some(end_of(&value)?);
+                    Some(value.to_owned())
+                }
+                (Some(_), Some(until)) if until.has_passed() => return Ok(result),
+                (Some(_), Some(until)) => {
+                    until.left().map(|left| PyFloat::new(py, left.as_secs_f64()).into_any())
+                }
+            };
+            // By name: a subclass may have its own wait().
+            host::call_method(slf.as_any(), intern!(py, "wait"), (left,))?;
+        }
+    }
+
+    /// Wake up one or more threads waiting on this condition, if any.
+    ///
+    /// If the calling thread has not acquired the lock when this method is called, a RuntimeError
+    /// is raised.
+    #[pyo3(signature = (n=Given::NOT), text_signature = "($self, n=1)")]
+    fn notify(&self, py: Python<'_>, n: Given<'_, '_>) -> PyResult<()> {
+        self.notify_up_to(py, || match n.get() {
+            None => Ok(1),
+            Some(n) => self.how_many(&n),
+        })
+    }
+
+    /// Wake up all threads waiting on this condition.
+    fn notify_all(&self, py: Python<'_>) -> PyResult<()> {
+        self.notify_up_to(py, || Ok(usize::MAX))
+    }
+
+    /// Wake up all threads waiting on this condition (deprecated, use notify_all()).
+    #[pyo3(name = "notifyAll")]
+    fn notify_all_camel(&self, py: Python<'_>) -> PyResult<()> {
+        deprecated(py, c"notifyAll() is deprecated, use notify_all() instead")?;
+        self.notify_all(py)
+    }
+
+    #[getter]
+    fn _lock<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(self.lock()?.object(py))
+    }
+
+    /// One entry for each thread that waits.
+    #[getter]
+    fn _waiters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let waiters = PyList::new(py, std::iter::repeat_n(None::<bool>, self.core.waiters()))?;
+        py.import("collections")?.getattr("deque")?.call1((waiters,))
+    }
+
+    fn _is_owned(&self, py: Python<'_>) -> PyResult<bool> {
+        self.lock()?.is_owned(py)
+    }
+
+    fn _release_save<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        release_save(&self.lock()?.object(py))
+    }
+
+    fn _acquire_restore<'py>(
+        &self,
+        py: Python<'py>,
+        saved: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<()> {
+        acquire_restore(&self.lock()?.object(py), saved)
+    }
+
+    /// Makes the lock free, in the child of a fork.
+    fn _at_fork_reinit(&self, py: Python<'_>) -> PyResult<()> {
+        self.at_fork_reinit(py)
+    }
+
+    fn __getstate__(&self) -> PyResult<()> {
+        Err(cannot_pickle(match self.lock()? {
+            AnyLock::Lock(_) => "_thread.lock",
+            AnyLock::RLock(_) => "_thread.RLock",
+            AnyLock::Foreign(_) => "threading.Condition",
+        }))
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let lock = self.lock()?.object(py).repr()?;
+        Ok(format!("<Condition({lock}, {})>", self.core.waiters()))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        // Our own locks refer to nothing. A cycle through a foreign one is broken at its end.
+        if let Some(AnyLock::Foreign(lock)) = self.lock.get() {
+            visit.call(lock)?;
+        }
+        Ok(())
+    }
+}
+
+short_ways! {
+    install_short_ways for PyCondition {
+        c"__enter__"(0) => |condition, _| {
+            let taken = match condition.get().short_lock()? {
+                Held::Lock(lock) => lock.try_acquire(),
+                Held::RLock(lock) => lock.try_acquire(),
+            };
+            taken.then(|| direct::truth(condition.py(), true))
+        };
+        c"__exit__"(3) => |condition, _| {
+            let released = match condition.get().short_lock()? {
+                Held::Lock(lock) => lock.release().is_ok(),
+                Held::RLock(lock) => lock.release().is_ok(),
+            };
+            released.then(|| direct::nothing(condition.py()))
+        };
+        c"notify"(0) => |condition, _| {
+            let lock = condition.get().short_lock()?;
+            let owned = match lock {
+                Held::Lock(lock) => lock.is_held(),
+                Held::RLock(lock) => lock.is_owned(),
+            };
+            owned.then(|| {
+                condition.get().core.notify(1, lock);
+                direct::nothing(condition.py())
+            })
+        };
+    }
+}

@@ -1,0 +1,221 @@
+//! The one place that turns errors of the core into Python exceptions.
+
+#![forbid(unsafe_code)]
+
+use pyo3::create_exception;
+use pyo3::exceptions::{PyMemoryError, PyRuntimeError, PyValueError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyString, PyTuple};
+use ropewalk::queue::{GetError, JoinError, PutError, TooManyTasksDone};
+use ropewalk::sync::{BarrierError, ConditionError, NotLocked, NotOwner, TooManyReleases};
+use ropewalk::wait::Deadlock;
+use ropewalk::wait::WaitError;
+
+use super::host;
+
+create_exception!(
+    ropewalk,
+    DeadlockError,
+    PyRuntimeError,
+    "A wait that could never have ended.\n\nThe message names the threads, what each holds and \
+     waits for, and shows their stacks."
+);
+
+create_exception!(threading, BrokenBarrierError, PyRuntimeError, "The barrier is broken.");
+
+/// An error of the core on its way to Python.
+#[derive(Debug)]
+pub(crate) enum Error {
+    Wait(WaitError),
+    NotLocked,
+    NotOwner,
+    NotHeld(&'static str),
+    TooManyReleases,
+    BrokenBarrier,
+    Empty,
+    SimpleEmpty,
+    Full,
+    ShutDown,
+    TooManyTasksDone,
+    NoMemory,
+    Python(PyErr),
+}
+
+macro_rules! from {
+    ($($source:ty => $convert:expr;)*) => {
+        $(impl From<$source> for Error {
+            fn from(error: $source) -> Self {
+                ($convert)(error)
+            }
+        })*
+    };
+}
+
+from! {
+    WaitError => Error::Wait;
+    NotLocked => |_| Error::NotLocked;
+    NotOwner => |_| Error::NotOwner;
+    TooManyReleases => |_| Error::TooManyReleases;
+    PyErr => Error::Python;
+    TooManyTasksDone => |_| Error::TooManyTasksDone;
+    GetError => |error: GetError| error.widen::<PyErr>().into();
+    ConditionError => |error| match error {
+        ConditionError::NotHeld => Error::NotHeld("cannot wait on un-acquired lock"),
+        ConditionError::Wait(error) => Error::Wait(error),
+    };
+    BarrierError => |error| match error {
+        BarrierError::Broken => Error::BrokenBarrier,
+        BarrierError::Wait(error) => Error::Wait(error),
+    };
+}
+
+/// A retired queue is seen by the class that retired it, not here.
+const RETIRED: &str = "this queue has moved";
+
+impl<T> From<PutError<T, PyErr>> for Error {
+    fn from(error: PutError<T, PyErr>) -> Self {
+        match error {
+            PutError::Full(_) => Self::Full,
+            PutError::ShutDown(_) => Self::ShutDown,
+            PutError::NoMemory(_) => Self::NoMemory,
+            PutError::Wait(_, error) => Self::Wait(error),
+            PutError::Order(error) => Self::Python(error),
+            _ => Self::NotHeld(RETIRED),
+        }
+    }
+}
+
+impl<T> From<PutError<T>> for Error {
+    fn from(error: PutError<T>) -> Self {
+        error.widen::<PyErr>().into()
+    }
+}
+
+impl From<GetError<PyErr>> for Error {
+    fn from(error: GetError<PyErr>) -> Self {
+        match error {
+            GetError::Empty => Self::Empty,
+            GetError::ShutDown => Self::ShutDown,
+            GetError::Wait(error) => Self::Wait(error),
+            GetError::Order(error) => Self::Python(error),
+            _ => Self::NotHeld(RETIRED),
+        }
+    }
+}
+
+impl From<JoinError> for Error {
+    fn from(error: JoinError) -> Self {
+        match error {
+            JoinError::Wait(error) => Self::Wait(error),
+            _ => Self::NotHeld(RETIRED),
+        }
+    }
+}
+
+/// What a module has under the name of one of the exceptions of queues, without arguments.
+fn queue_error(module: &str, name: &str) -> PyErr {
+    host::attached(|py| stdlib_error(&PyString::new(py, module), name, ()))
+}
+
+/// One of the stdlib's own exceptions of futures.
+pub(crate) fn future_error<A>(name: &str, args: A) -> PyErr
+where
+    A: for<'py> IntoPyObject<
+            'py,
+            Target = PyTuple,
+            Output = Bound<'py, PyTuple>,
+            Error: Into<PyErr>,
+        >,
+{
+    host::attached(|py| stdlib_error(intern!(py, "ropewalk._futures_stock"), name, args))
+}
+
+/// The modules whose exceptions are raised, for the end of the interpreter.
+static KEPT: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+
+/// To be called when the interpreter is about to end. It empties `sys.modules` before the last
+/// objects go, whose finalizers may want an exception to be raised.
+pub(crate) fn keep_modules(py: Python<'_>) -> PyResult<()> {
+    let modules = py.import("sys")?.getattr("modules")?;
+    let kept = PyDict::new(py);
+    for name in ["ropewalk.queue", "ropewalk._queue_errors", "ropewalk._futures_stock"] {
+        if let Ok(module) = modules.get_item(name) {
+            kept.set_item(name, module)?;
+        }
+    }
+    let _ = KEPT.set(py, kept.unbind());
+    Ok(())
+}
+
+fn kept<'py>(module: &Bound<'py, PyString>) -> Option<Bound<'py, PyAny>> {
+    let py = module.py();
+    KEPT.get(py)?.bind(py).get_item(module).ok().flatten()
+}
+
+fn stdlib_error<'py>(
+    module: &Bound<'py, PyString>,
+    name: &str,
+    args: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error: Into<PyErr>>,
+) -> PyErr {
+    let module = host::import(module).or_else(|error| kept(module).ok_or(error));
+    let class = module.and_then(|module| module.getattr(name));
+    match class.and_then(|class| host::call(&class, args, None)) {
+        Ok(error) => host::raise(&error),
+        Err(error) => error,
+    }
+}
+
+impl From<Error> for PyErr {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Wait(WaitError::Interrupted) => host::attached(host::pending_exception),
+            Error::Wait(WaitError::Deadlock(deadlock)) => {
+                host::attached(|py| DeadlockError::new_err(message(py, &deadlock)))
+            }
+            Error::NotLocked => PyRuntimeError::new_err("release unlocked lock"),
+            Error::NotOwner => PyRuntimeError::new_err("cannot release un-acquired lock"),
+            Error::NotHeld(message) => PyRuntimeError::new_err(message),
+            Error::TooManyReleases => PyValueError::new_err("Semaphore released too many times"),
+            Error::BrokenBarrier => BrokenBarrierError::new_err(()),
+            // As in CPython: what is in the module at this moment is raised by the classes that are
+            // Python there, the genuine one by the class that is C.
+            Error::Empty => queue_error("ropewalk.queue", "Empty"),
+            Error::Full => queue_error("ropewalk.queue", "Full"),
+            Error::ShutDown => queue_error("ropewalk.queue", "ShutDown"),
+            Error::SimpleEmpty => queue_error("ropewalk._queue_errors", "Empty"),
+            Error::TooManyTasksDone => PyValueError::new_err("task_done() called too many times"),
+            Error::NoMemory => PyMemoryError::new_err(()),
+            Error::Python(error) => error,
+        }
+    }
+}
+
+/// The whole story, with stacks; the core's own short one should telling it fail.
+pub(crate) fn message(py: Python<'_>, deadlock: &Deadlock) -> String {
+    let tell = || -> PyResult<String> {
+        let links = deadlock
+            .links
+            .iter()
+            .map(|link| {
+                let fact = PyDict::new(py);
+                fact.set_item("ident", link.thread.word())?;
+                fact.set_item("thread", link.thread.name().map(|name| name.to_string()))?;
+                fact.set_item("kind", link.kind.name())?;
+                fact.set_item("resource", link.resource)?;
+                fact.set_item("label", &link.label)?;
+                fact.set_item("made_at", &link.made_at)?;
+                fact.set_item("owner", link.owner)?;
+                fact.set_item(
+                    "waited",
+                    std::time::Duration::from_nanos(link.waited_ns).as_secs_f64(),
+                )?;
+                Ok(fact)
+            })
+            .collect::<PyResult<Vec<_>>>()?;
+        let describe = host::import(intern!(py, "ropewalk._deadlock"))?.getattr("describe")?;
+        host::call(&describe, (links, deadlock.cycle, deadlock.certain), None)?.extract()
+    };
+    tell().unwrap_or_else(|_| deadlock.to_string())
+}

@@ -1,0 +1,147 @@
+//! Futures that have moved out of the core: see `future.rs`.
+
+#![forbid(unsafe_code)]
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+
+use super::condition::PyCondition;
+use super::error::Error;
+use super::future::{MOVED, Outcome, PyFuture};
+use super::host;
+use super::rlock::PyRLock;
+
+/// CPython's own `Future`, whose methods work on instances that have moved.
+fn stock(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static STOCK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    STOCK
+        .get_or_try_init(py, || {
+            let module = host::import(intern!(py, "ropewalk._futures_stock"))?;
+            host::attribute(&module, intern!(py, "Future")).map(Bound::unbind)
+        })
+        .map(|class| class.bind(py))
+}
+
+/// Calls a method of CPython's own.
+pub(crate) fn slow<'py>(
+    future: &Bound<'py, PyFuture>,
+    name: &Bound<'py, PyString>,
+    args: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error: Into<PyErr>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    PyFuture::move_out(future)?;
+    host::call_method(stock(future.py())?, name, args)
+}
+
+/// Calls a function of `ropewalk._futures_stock`, which tells CPython's log.
+pub(crate) fn log<'py>(
+    name: &Bound<'py, PyString>,
+    args: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error: Into<PyErr>>,
+) -> PyResult<()> {
+    let module = host::import(intern!(name.py(), "ropewalk._futures_stock"))?;
+    host::call_method(&module, name, args).map(host::discard)
+}
+
+/// Whether ours has the stdlib's name, so that there is no other class of futures.
+static INSTALLED: AtomicBool = AtomicBool::new(false);
+
+/// Says whether ours has the stdlib's name.
+#[pyfunction]
+#[pyo3(name = "_set_installed")]
+pub(crate) fn set_installed(installed: bool) {
+    INSTALLED.store(installed, Ordering::Relaxed);
+}
+
+impl PyFuture {
+    /// What `__class__` says.
+    pub(crate) fn class_of<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let (py, class) = (slf.py(), slf.get_type());
+        if INSTALLED.load(Ordering::Relaxed) {
+            return Ok(class.into_any());
+        }
+        let module = host::import(intern!(py, "ropewalk._futures_stock"))?;
+        host::call_method(&module, intern!(py, "class_of"), (class, "_base.Future"))
+    }
+
+    /// Moves state and outcome into the instance's `__dict__`, once.
+    pub(crate) fn move_out(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let this = slf.get();
+        // Acquire as in `is_fast`.
+        if this.mode.load(Ordering::Acquire) == MOVED {
+            return Ok(());
+        }
+        let py = slf.py();
+        let lock = Bound::new(py, PyRLock::make(py))?;
+        let condition = py.get_type::<PyCondition>().call1((&lock,))?;
+        let attributes = slf.getattr("__dict__")?.cast_into::<PyDict>()?;
+        let callbacks = PyList::empty(py);
+        // Held until everything is in its place: who finds it waits for that.
+        lock.get().core.acquire().map_err(Error::from)?;
+        let lock = Held(lock);
+        let first = attributes.call_method1("setdefault", ("_condition", &condition))?;
+        if !first.is(&condition) {
+            // Another thread is at it. Once its lock is free, all is done.
+            drop(lock);
+            host::call_method(&first, intern!(py, "acquire"), ())?;
+            host::call_method(&first, intern!(py, "release"), ())?;
+            return Ok(());
+        }
+        attributes.set_item("_waiters", PyList::empty(py))?;
+        attributes.set_item("_done_callbacks", &callbacks)?;
+        attributes.set_item("_result", py.None())?;
+        attributes.set_item("_exception", py.None())?;
+        attributes.set_item("_state", this.cell.state().name())?;
+        // Release pairs with the Acquire in `is_fast`.
+        this.mode.store(MOVED, Ordering::Release);
+        // Those that are woken find the condition's lock held.
+        match this.cell.finish(Outcome::Moved).ok() {
+            Some(fired) => fired.into_iter().try_for_each(|callback| callbacks.append(callback))?,
+            None => {
+                match this.cell.replace_outcome(Some(Outcome::Moved)) {
+                    Some(Outcome::Value(value)) => attributes.set_item("_result", value)?,
+                    Some(Outcome::Error(error)) => attributes.set_item("_exception", error)?,
+                    // Cancelled; who collects it looks at it again.
+                    _ => drop(this.cell.start()),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Releases a condition's lock at the end.
+struct Held<'py>(Bound<'py, PyRLock>);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.get().core.release();
+    }
+}
+
+/// Whether an exception is one: before CPython 3.14 one that is false is not.
+pub(super) fn counts(error: &Bound<'_, PyAny>) -> PyResult<bool> {
+    Ok(error.py().version_info() >= (3, 14) || host::is_true(error)?)
+}
+
+/// What CPython's `__init__` says of arguments.
+pub(super) fn takes_no_arguments(
+    args: &Bound<'_, PyTuple>,
+    kwargs: Option<&Bound<'_, PyDict>>,
+) -> PyResult<()> {
+    if let Some((name, _)) = kwargs.and_then(|kwargs| kwargs.iter().next()) {
+        return Err(PyTypeError::new_err(format!(
+            "Future.__init__() got an unexpected keyword argument '{name}'"
+        )));
+    }
+    if !args.is_empty() {
+        let given = args.len() + 1;
+        return Err(PyTypeError::new_err(format!(
+            "Future.__init__() takes 1 positional argument but {given} were given"
+        )));
+    }
+    Ok(())
+}

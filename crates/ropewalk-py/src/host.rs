@@ -1,0 +1,579 @@
+//! The one place that detaches from the interpreter and attaches to it.
+//!
+//! Two things make it more than two calls.
+//!
+//! **Finalization.** Up to Python 3.13, a thread that wants the GIL after the interpreter has begun
+//! to finalize is ended by `pthread_exit`, which unwinds its stack; Rust frames must not be unwound
+//! by it (the process would abort). So each call that may end so is declared `C-unwind`, with a
+//! guard on our side of it whose drop never returns: such a thread sleeps until the process ends,
+//! which is what Python does itself from 3.14 on.
+//!
+//! **Exit.** Background threads of the runtime attach only through [`call_attached`], which a gate
+//! closes before the interpreter finalizes.
+
+use std::cell::Cell;
+use std::ffi::c_int;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use pyo3::basic::CompareOp;
+use pyo3::exceptions::{PyAttributeError, PyBaseException, PyKeyboardInterrupt, PyTypeError};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyFloat, PyList, PyString, PyTuple, PyType};
+use pyo3::{BoundObject, PyErr, ffi, intern};
+use ropewalk::wait::{Deadline, Deadlock, Host, HostSite, ResourceKind};
+
+use super::{finalization, signals};
+
+// PyO3 declares these as unwinding as well, for those versions of Python.
+unsafe extern "C-unwind" {
+    fn PyEval_SaveThread() -> *mut ffi::PyThreadState;
+    fn PyEval_RestoreThread(state: *mut ffi::PyThreadState);
+    fn PyGILState_Ensure() -> c_int;
+}
+
+/// Keeps a thread that the interpreter tries to end from being unwound further.
+struct StayHere;
+
+impl Drop for StayHere {
+    fn drop(&mut self) {
+        loop {
+            // SAFETY: pause has no arguments; it returns after each signal handler.
+            unsafe { libc::pause() };
+        }
+    }
+}
+
+fn guarded<R>(call: impl FnOnce() -> R) -> R {
+    let guard = StayHere;
+    let result = call();
+    std::mem::forget(guard);
+    result
+}
+
+/// Functions of Python's that may run code of the user and that PyO3 declares as never unwinding.
+///
+/// To declare them a second time would not do: the optimizer, which sees the whole program, keeps
+/// one declaration for each symbol. So they are called through a pointer that it cannot see through.
+macro_rules! guarded_calls {
+    ($($name:ident($($argument:ident: $type:ty),*) -> $result:ty;)*) => {$(
+        /// # Safety
+        /// As the function of the same name.
+        #[expect(non_snake_case, reason = "Python's name")]
+        unsafe fn $name($($argument: $type),*) -> $result {
+            type Declared = unsafe extern "C" fn($($type),*) -> $result;
+            type Unwinding = unsafe extern "C-unwind" fn($($type),*) -> $result;
+            let declared = std::hint::black_box(ffi::$name as Declared);
+            // SAFETY: the two types differ only in what the compiler makes of unwinding.
+            let unwinding = unsafe { std::mem::transmute::<Declared, Unwinding>(declared) };
+            // SAFETY: the caller's.
+            guarded(|| unsafe { unwinding($($argument),*) })
+        }
+    )*};
+}
+
+type Object = *mut ffi::PyObject;
+
+guarded_calls! {
+    PyErr_CheckSignals() -> c_int;
+    PyObject_Call(callable: Object, args: Object, kwargs: Object) -> Object;
+    PyObject_CallNoArgs(callable: Object) -> Object;
+    PyObject_GetAttr(object: Object, name: Object) -> Object;
+    PyObject_IsTrue(object: Object) -> c_int;
+    PyNumber_Add(left: Object, right: Object) -> Object;
+    PyObject_RichCompareBool(left: Object, right: Object, operator: c_int) -> c_int;
+    PyErr_WriteUnraisable(object: Object) -> ();
+    PyObject_ClearWeakRefs(object: Object) -> ();
+    PyGILState_Release(state: ffi::PyGILState_STATE) -> ();
+    PyThreadState_Clear(state: *mut ffi::PyThreadState) -> ();
+    PyImport_Import(name: Object) -> Object;
+    Py_DecRef(object: Object) -> ();
+}
+
+/// Calls without arguments what may be code of the user.
+///
+/// Such code may be where a daemon thread is when the interpreter exits, so everything that runs
+/// Python code from within a method goes through this function and its neighbours: see the head of
+/// this file.
+pub(crate) fn call0<'py>(callable: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    // SAFETY: attached, as the argument shows; a valid object; a new reference, or null with an
+    // exception set.
+    unsafe {
+        let result = PyObject_CallNoArgs(callable.as_ptr());
+        Bound::from_owned_ptr_or_err(callable.py(), result)
+    }
+}
+
+/// As [`call0`], with arguments.
+pub(crate) fn call<'py>(
+    callable: &Bound<'py, PyAny>,
+    args: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error: Into<PyErr>>,
+    kwargs: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let args = args.into_pyobject(callable.py()).map_err(Into::into)?;
+    let kwargs = kwargs.map_or(std::ptr::null_mut(), Bound::as_ptr);
+    // SAFETY: as in `call0`; `kwargs` is null or a dict.
+    unsafe {
+        let result = PyObject_Call(callable.as_ptr(), args.as_ptr(), kwargs);
+        Bound::from_owned_ptr_or_err(callable.py(), result)
+    }
+}
+
+/// Imports a module, which runs its code when it was not imported before.
+pub(crate) fn import<'py>(name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+    // SAFETY: as in `call0`.
+    unsafe { Bound::from_owned_ptr_or_err(name.py(), PyImport_Import(name.as_ptr())) }
+}
+
+/// `object.name`, whose lookup may be code of the user.
+pub(crate) fn attribute<'py>(
+    object: &Bound<'py, PyAny>,
+    name: &Bound<'py, PyString>,
+) -> PyResult<Bound<'py, PyAny>> {
+    // SAFETY: as in `call0`.
+    unsafe {
+        let result = PyObject_GetAttr(object.as_ptr(), name.as_ptr());
+        Bound::from_owned_ptr_or_err(object.py(), result)
+    }
+}
+
+/// As [`attribute`]; `None` if there is none.
+pub(crate) fn attribute_opt<'py>(
+    object: &Bound<'py, PyAny>,
+    name: &Bound<'py, PyString>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    match attribute(object, name) {
+        Err(error) if error.is_instance_of::<PyAttributeError>(object.py()) => Ok(None),
+        result => result.map(Some),
+    }
+}
+
+/// `object.name(*args)`, which may be code of the user.
+pub(crate) fn call_method<'py>(
+    object: &Bound<'py, PyAny>,
+    name: &Bound<'py, PyString>,
+    args: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error: Into<PyErr>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    call(&attribute(object, name)?, args, None)
+}
+
+/// `bool(object)`, which may be code of the user.
+pub(crate) fn is_true(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    // SAFETY: attached; a valid object.
+    match unsafe { PyObject_IsTrue(object.as_ptr()) } {
+        -1 => Err(PyErr::fetch(object.py())),
+        truth => Ok(truth != 0),
+    }
+}
+
+/// `left operator right`, which may be code of the user.
+pub(crate) fn compare<'py>(
+    left: &Bound<'py, PyAny>,
+    operator: CompareOp,
+    right: impl IntoPyObject<'py, Error: Into<PyErr>>,
+) -> PyResult<bool> {
+    let py = left.py();
+    let right = right.into_pyobject(py).map_err(Into::into)?.into_any().into_bound();
+    // SAFETY: attached; valid objects and one of the six operators.
+    match unsafe { PyObject_RichCompareBool(left.as_ptr(), right.as_ptr(), operator as c_int) } {
+        -1 => Err(PyErr::fetch(py)),
+        truth => Ok(truth != 0),
+    }
+}
+
+/// `left + right`, which may be code of the user.
+pub(crate) fn add<'py>(
+    left: &Bound<'py, PyAny>,
+    right: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    // SAFETY: as in `call0`.
+    unsafe { Bound::from_owned_ptr_or_err(left.py(), PyNumber_Add(left.as_ptr(), right.as_ptr())) }
+}
+
+/// `float(object)`, which may be code of the user.
+pub(crate) fn as_float(object: &Bound<'_, PyAny>) -> PyResult<f64> {
+    call(object.py().get_type::<PyFloat>().as_any(), (object,), None)?.extract()
+}
+
+/// Drops an object whose destructor may be code of the user.
+pub(crate) fn discard(object: Bound<'_, PyAny>) {
+    // SAFETY: attached; our reference to a valid object, which is not used again.
+    unsafe { Py_DecRef(object.into_ptr()) };
+}
+
+/// Ends what refers weakly to an object, whose callbacks are code of the user.
+///
+/// # Safety
+/// Attached; from within the `tp_dealloc` of the object, whose class allows weak references.
+pub(crate) unsafe fn end_weak_references(object: *mut ffi::PyObject) {
+    // SAFETY: the caller's.
+    unsafe { PyObject_ClearWeakRefs(object) };
+}
+
+/// As [`discard`], where there is no token to be had: PyO3 gives none late in the exit.
+///
+/// # Safety
+/// Attached; a reference that is the caller's to drop.
+pub(crate) unsafe fn drop_reference(object: *mut ffi::PyObject) {
+    // SAFETY: the caller's.
+    unsafe { Py_DecRef(object) };
+}
+
+/// Drops several. Python's lists know how to end a long chain of containers without recursion: a
+/// queue in a queue in a queue ...
+pub(crate) fn discard_all(py: Python<'_>, objects: Vec<Py<PyAny>>) {
+    if !objects.is_empty()
+        && let Ok(objects) = PyList::new(py, objects)
+    {
+        discard(objects.into_any());
+    }
+}
+
+/// The exception of the statement `raise object`: with its context, if another one is handled now.
+pub(crate) fn raise(object: &Bound<'_, PyAny>) -> PyErr {
+    let py = object.py();
+    if object.is_instance_of::<PyBaseException>() {
+        // SAFETY: attached; a valid exception and its class.
+        unsafe { ffi::PyErr_SetObject(object.get_type_ptr().cast(), object.as_ptr()) };
+        return PyErr::fetch(py);
+    }
+    match object.cast::<PyType>() {
+        Ok(class) if class.is_subclass_of::<PyBaseException>().unwrap_or(false) => {
+            match call0(object) {
+                Ok(error) if error.is_instance_of::<PyBaseException>() => raise(&error),
+                Ok(_) => PyTypeError::new_err("exceptions must derive from BaseException"),
+                Err(error) => error,
+            }
+        }
+        _ => PyTypeError::new_err("exceptions must derive from BaseException"),
+    }
+}
+
+/// Gives an exception that nobody waits for to `sys.unraisablehook`.
+pub(crate) fn report_unraisable(py: Python<'_>, error: PyErr, about: Option<&Bound<'_, PyAny>>) {
+    error.restore(py);
+    // SAFETY: attached, with an exception set; null or a valid object.
+    unsafe { PyErr_WriteUnraisable(about.map_or(std::ptr::null_mut(), Bound::as_ptr)) };
+}
+
+/// Whether there is a GIL, as there was at the time of the import. A hint.
+static HAS_GIL: AtomicBool = AtomicBool::new(true);
+
+/// Lets a thread that is ready go first, on this processor and with the GIL: once, and if there is
+/// none nothing happens.
+pub(crate) fn after_you(_py: Python<'_>) {
+    Python3.detached(&mut || {
+        ropewalk::wait::let_go();
+        std::thread::yield_now();
+    });
+}
+
+/// Nanoseconds on a clock that moves every few milliseconds, and costs a fourth of a better one.
+#[cfg(target_os = "linux")]
+fn ticks() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is valid for writing for the time of the call.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut time) };
+    time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
+}
+
+/// Nanoseconds, in steps of four milliseconds.
+#[cfg(not(target_os = "linux"))]
+fn ticks() -> u64 {
+    static START: OnceLock<std::time::Instant> = OnceLock::new();
+    let elapsed = START.get_or_init(std::time::Instant::now).elapsed().as_millis() & !3;
+    u64::try_from(elapsed).unwrap_or(u64::MAX / 1_000_000) * 1_000_000
+}
+
+thread_local! {
+    /// When this thread last ran code of Python's in `breathe`.
+    static TURN_BEGAN: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Lets another thread have the GIL if it has asked for that, as the interpreter does only while it
+/// runs code of Python's: runs some, every few milliseconds.
+///
+/// To let go of the GIL without being asked would keep others from it: they ask for it when nobody
+/// has let go for a while, and who is only told that it was free comes too late.
+///
+/// # Errors
+/// What an asynchronous exception raises.
+pub(crate) fn breathe(py: Python<'_>) -> PyResult<()> {
+    static NOTHING: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let now = ticks();
+    if now == TURN_BEGAN.replace(now) {
+        return Ok(());
+    }
+    let nothing =
+        NOTHING.get_or_try_init(py, || py.eval(c"lambda: None", None, None).map(Bound::unbind))?;
+    call0(nothing.bind(py)).map(drop)
+}
+
+/// Python as the host of the runtime.
+struct Python3;
+
+fn is_attached() -> bool {
+    // `PyGILState_Check` alone would not do: once the process has made a sub-interpreter it says
+    // yes to every thread, also to our monitor, which would then release somebody else's GIL. A
+    // thread without a state of its own is not attached.
+    // SAFETY: both may be called from any thread at any time after the interpreter was initialized.
+    unsafe { !ffi::PyGILState_GetThisThreadState().is_null() && ffi::PyGILState_Check() == 1 }
+}
+
+impl Host for Python3 {
+    fn detached(&self, sleep: &mut dyn FnMut()) {
+        if !is_attached() {
+            return sleep();
+        }
+        // SAFETY: this thread is attached; what runs in between touches no Python object.
+        let state = guarded(|| unsafe { PyEval_SaveThread() });
+        sleep();
+        // SAFETY: the state is the one that was saved, and this thread's.
+        guarded(|| unsafe { PyEval_RestoreThread(state) });
+    }
+
+    fn holds_lock(&self) -> bool {
+        HAS_GIL.load(Ordering::Relaxed) && is_attached()
+    }
+
+    fn signals_raised(&self) -> bool {
+        // SAFETY: called only when attached. Handlers run Python code; on other threads than the
+        // main one this does nothing.
+        is_attached() && unsafe { PyErr_CheckSignals() } != 0
+    }
+
+    fn refuses(&self, what: ResourceKind, deadline: Deadline) -> bool {
+        !gate_is_open()
+            && is_attached()
+            && Python::attach(|py| match finalization::refusal(py, what, deadline) {
+                Some(error) => {
+                    error.restore(py);
+                    true
+                }
+                None => false,
+            })
+    }
+
+    fn set_aside(&self) -> Box<dyn FnOnce() + '_> {
+        let error = Python::try_attach(PyErr::take).flatten();
+        Box::new(move || {
+            if let Some(error) = error {
+                Python::attach(|py| error.restore(py));
+            }
+        })
+    }
+
+    fn attached(&self, work: &mut dyn FnMut()) {
+        enter(|_| work());
+    }
+
+    fn outside_help(&self) -> bool {
+        Python::try_attach(signals::user_handles_signals).unwrap_or(true)
+    }
+
+    fn is_own_lock(&self, address: usize) -> bool {
+        super::gil::is_in(address)
+    }
+
+    fn describe_origin(&self, site: HostSite) -> Option<Arc<str>> {
+        if !is_attached() {
+            return None;
+        }
+        super::origin::describe(site)
+    }
+}
+
+/// The exception that [`Host::signals_raised`] or [`Host::refuses`] told of.
+pub(crate) fn pending_exception(py: Python<'_>) -> PyErr {
+    PyErr::take(py).unwrap_or_else(|| PyKeyboardInterrupt::new_err(()))
+}
+
+/// Whether background threads may attach.
+static OPEN: AtomicBool = AtomicBool::new(true);
+/// Whether the interpreter's exit has not got as far as to keep background threads out.
+pub(crate) fn gate_is_open() -> bool {
+    // Relaxed: for the thread that exits, which closes the gate itself.
+    OPEN.load(Ordering::Relaxed)
+}
+
+/// How many of them are about to.
+static ENTERING: AtomicUsize = AtomicUsize::new(0);
+
+/// Attaches the calling thread, which is not one of Python's, runs `work` and detaches; `None` if
+/// the interpreter is about to exit. Python code that `work` runs must be [`guarded`].
+pub(crate) fn enter<R>(work: impl for<'py> FnOnce(Python<'py>) -> R) -> Option<R> {
+    // SeqCst: either we see the gate closed, or `close_gate` sees us entering and waits. It waits
+    // detached, so we can get in.
+    ENTERING.fetch_add(1, Ordering::SeqCst);
+    if !OPEN.load(Ordering::SeqCst) {
+        ENTERING.fetch_sub(1, Ordering::SeqCst);
+        return None;
+    }
+    let state = OwnState::attach();
+    ENTERING.fetch_sub(1, Ordering::SeqCst);
+    let state = state?;
+    let result = Python::attach(work);
+    state.detach();
+    Some(result)
+}
+
+/// Whether CPython keeps its list of thread states whole during a fork: from 3.12 on.
+static FORKS_WHOLE: AtomicBool = AtomicBool::new(true);
+
+/// Whether Python has a thread.
+fn has_threads() -> bool {
+    // SAFETY: the interpreter is initialized; the result is only compared.
+    unsafe { !ffi::PyInterpreterState_ThreadHead(ffi::PyInterpreterState_Main()).is_null() }
+}
+
+/// The state of a thread that is attached for once.
+enum OwnState {
+    Ensured(ffi::PyGILState_STATE),
+    Made(*mut ffi::PyThreadState),
+}
+
+impl OwnState {
+    /// The interpreter is initialized, and does not finalize before this returns.
+    ///
+    /// To make a state takes a lock of CPython's on the list of them. Everybody else has the GIL
+    /// then, so that nobody can fork; we do not, and in CPython 3.11 the child of a fork in that
+    /// moment would wait for ever.
+    ///
+    /// `None` if Python has no thread any more, nor memory for one: the child of a fork by another
+    /// thread than the main one ends so, and CPython 3.11 and 3.12 would abort.
+    fn attach() -> Option<Self> {
+        // SAFETY: may be called at any time while the interpreter is initialized.
+        let has_one = unsafe { !ffi::PyGILState_GetThisThreadState().is_null() };
+        if !has_one && !has_threads() {
+            return None;
+        }
+        if FORKS_WHOLE.load(Ordering::Relaxed) || has_one {
+            // SAFETY: the interpreter is initialized.
+            let state = guarded(|| unsafe { PyGILState_Ensure() });
+            let is_locked = state == ffi::PyGILState_STATE::PyGILState_LOCKED as c_int;
+            return Some(Self::Ensured(if is_locked {
+                ffi::PyGILState_STATE::PyGILState_LOCKED
+            } else {
+                ffi::PyGILState_STATE::PyGILState_UNLOCKED
+            }));
+        }
+        let state = ropewalk::fork::without_forks(|| {
+            // SAFETY: the interpreter is initialized, and this thread has no state.
+            unsafe { ffi::PyThreadState_New(ffi::PyInterpreterState_Main()) }
+        });
+        if state.is_null() {
+            return None;
+        }
+        // SAFETY: a state of this thread's own, which is not attached.
+        guarded(|| unsafe { PyEval_RestoreThread(state) });
+        Some(Self::Made(state))
+    }
+
+    fn detach(self) {
+        match self {
+            // SAFETY: pairs with the Ensure above.
+            Self::Ensured(state) => unsafe { PyGILState_Release(state) },
+            Self::Made(state) => {
+                // SAFETY: attached, with this state, which is not used again.
+                unsafe {
+                    PyThreadState_Clear(state);
+                    ffi::PyThreadState_DeleteCurrent();
+                }
+            }
+        }
+    }
+}
+
+/// Attaches the calling thread, which is not one of Python's, calls `function()`, drops it and
+/// detaches. An exception is reported as those of destructors are: nobody waits for it. Nothing
+/// happens if the interpreter is about to exit.
+pub(crate) fn call_attached(function: Py<PyAny>) {
+    let mut function = Some(function);
+    enter(|py| {
+        let Some(function) = function.take() else { return };
+        let function = function.into_bound(py);
+        let result = call0(&function);
+        match result {
+            Ok(result) => discard(result),
+            Err(error) => report_unraisable(py, error, Some(&function)),
+        }
+        discard(function);
+    });
+    // Dropping it detached, or at exit, could run code of the user where none may run.
+    std::mem::forget(function);
+}
+
+/// The token for a thread that is attached anyway, where no argument can carry it.
+pub(crate) fn attached<R>(call: impl for<'py> FnOnce(Python<'py>) -> R) -> R {
+    Python::attach(call)
+}
+
+/// Keeps background threads from attaching from now on.
+pub(crate) fn close_gate(py: Python<'_>) {
+    OPEN.store(false, Ordering::SeqCst);
+    // Only as long as somebody waits for the GIL, which is free now: moments, once.
+    py.detach(|| {
+        while ENTERING.load(Ordering::SeqCst) > 0 {
+            std::thread::yield_now();
+        }
+    });
+}
+
+/// CPython's own `threading.Lock`, from before anybody replaced it: a type from 3.13 on, a
+/// function before.
+pub(crate) fn cpython_lock(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static LOCK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let lock = LOCK.get_or_try_init(py, || {
+        let module = py.import("_thread")?;
+        module.getattr("lock").or_else(|_| module.getattr("allocate_lock")).map(Bound::unbind)
+    })?;
+    Ok(lock.bind(py))
+}
+
+/// `acquire` of a new lock of CPython's own.
+pub(crate) fn cpython_lock_acquire(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    cpython_lock(py)?.call0()?.getattr(intern!(py, "acquire"))
+}
+
+/// Makes Python the host.
+pub(crate) fn install(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    FORKS_WHOLE.store(py.version_info() >= (3, 12), Ordering::Relaxed);
+    ropewalk::wait::set_host(&Python3);
+    // Who was about to attach does not exist in the child.
+    ropewalk::fork::install(|| ENTERING.store(0, Ordering::SeqCst));
+    ropewalk::watch::set_reporter(report);
+    if let Ok(is_enabled) = py.import("sys")?.getattr("_is_gil_enabled") {
+        HAS_GIL.store(is_enabled.call0()?.is_truthy()?, Ordering::Relaxed);
+    }
+    cpython_lock(py)?;
+    signals::install(py)?;
+    Ok(())
+}
+
+/// What is called with the text of a suspected deadlock.
+static TELL: OnceLock<Py<PyAny>> = OnceLock::new();
+
+/// Sets what is called with the text of each suspected deadlock; the first one stays.
+pub(crate) fn set_tell(tell: Py<PyAny>) {
+    let _ = TELL.set(tell);
+}
+
+/// Tells of a suspected deadlock; on the monitor's thread, attached.
+fn report(deadlock: &Deadlock) {
+    attached(|py| {
+        let text = super::error::message(py, deadlock);
+        if !text.is_empty() {
+            tell(py, &text);
+        }
+    });
+}
+
+/// Gives a text to the reporter, if there is one.
+pub(crate) fn tell(py: Python<'_>, text: &str) {
+    let Some(tell) = TELL.get() else { return };
+    if let Err(error) = call(tell.bind(py), (text,), None) {
+        report_unraisable(py, error, None);
+    }
+}

@@ -1,0 +1,136 @@
+//! `ropewalk.inspect`, and the socket at which others ask.
+
+#![forbid(unsafe_code)]
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use pyo3::exceptions::{PyOSError, PyTypeError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use ropewalk::{insight, wait, watch};
+
+use super::barrier::PyBarrier;
+use super::condition::PyCondition;
+use super::event::PyEvent;
+use super::host;
+use super::lock::PyLock;
+use super::queue::QueueBase;
+use super::queue_simple::PySimpleQueue;
+use super::rlock::PyRLock;
+use super::semaphore::PySemaphore;
+
+/// Everything at this moment, as JSON: `ropewalk._snapshot` reads it.
+#[pyfunction]
+pub(crate) fn snapshot_json() -> String {
+    insight::to_json(&watch::snapshot())
+}
+
+/// Keep the waits of threads that end and for things that go, for `report_json`.
+#[pyfunction]
+pub(crate) fn keep_ended() {
+    wait::keep_ended();
+}
+
+/// What was waited for in all, as JSON: `ropewalk._report` reads it.
+#[pyfunction]
+pub(crate) fn report_json() -> String {
+    insight::report_to_json(&watch::report())
+}
+
+/// Write every wait, wake and held lock into a file from now on.
+#[pyfunction]
+pub(crate) fn start_trace(path: &str) -> PyResult<()> {
+    Ok(watch::start_trace(path.as_ref())?)
+}
+
+/// End the file; an error is one that came while it was written.
+#[pyfunction]
+pub(crate) fn stop_trace() -> PyResult<()> {
+    Ok(watch::stop_trace()?)
+}
+
+/// Give an object a name, which reports then show.
+#[pyfunction]
+pub(crate) fn set_name(thing: &Bound<'_, PyAny>, name: &str) -> PyResult<()> {
+    if let Ok(lock) = thing.cast::<PyLock>() {
+        lock.get().core.set_name(name);
+    } else if let Ok(lock) = thing.cast::<PyRLock>() {
+        lock.get().core.set_name(name);
+    } else if let Ok(event) = thing.cast::<PyEvent>() {
+        event.get().core.set_name(name);
+    } else if let Ok(semaphore) = thing.cast::<PySemaphore>() {
+        semaphore.get().core.set_name(name);
+    } else if let Ok(condition) = thing.cast::<PyCondition>() {
+        condition.get().set_name(name);
+    } else if let Ok(barrier) = thing.cast::<PyBarrier>() {
+        barrier.get().inner()?.core.set_name(name);
+    } else if let Ok(queue) = thing.cast::<PySimpleQueue>() {
+        queue.get().core.set_name(name);
+    } else if let Ok(queue) = thing.cast::<QueueBase>() {
+        QueueBase::set_name(queue, name)?;
+    } else {
+        return Err(not_ours(thing));
+    }
+    Ok(())
+}
+
+/// The identity of a lock, and the ident of the thread that holds it, if one does.
+#[pyfunction]
+pub(crate) fn lock_owner(lock: &Bound<'_, PyAny>) -> PyResult<(usize, Option<usize>)> {
+    if let Ok(lock) = lock.cast::<PyLock>() {
+        let core = &lock.get().core;
+        Ok((core.resource(), core.owner()))
+    } else if let Ok(lock) = lock.cast::<PyRLock>() {
+        let core = &lock.get().core;
+        Ok((core.resource(), core.owner()))
+    } else {
+        Err(not_ours(lock))
+    }
+}
+
+fn not_ours(object: &Bound<'_, PyAny>) -> PyErr {
+    let class = object.get_type().name().map_or_else(|_| "?".into(), |name| name.to_string());
+    PyTypeError::new_err(format!("not an object of Ropewalk's: {class}"))
+}
+
+/// Has Python answer a question of somebody outside the process, on a thread that is not one of
+/// Python's; `None` if the interpreter is about to exit, or does not know.
+fn ask(question: &str) -> Option<String> {
+    host::enter(|py| {
+        let answer = || -> PyResult<Option<String>> {
+            let module = host::import(intern!(py, "ropewalk._answers"))?;
+            host::call_method(&module, intern!(py, "answer"), (question,))?.extract()
+        };
+        answer().unwrap_or_else(|error| {
+            host::report_unraisable(py, error, None);
+            None
+        })
+    })?
+}
+
+/// Begin to answer at a socket; return its path.
+#[pyfunction]
+pub(crate) fn serve() -> PyResult<OsString> {
+    // A text: importing `pathlib` takes longer than all the rest.
+    let served = insight::serve(ask);
+    served.map(PathBuf::into_os_string).map_err(|error| PyOSError::new_err(error.to_string()))
+}
+
+/// Begin to answer when the program starts a thread or waits.
+#[pyfunction]
+pub(crate) fn serve_when_needed() {
+    insight::serve_when_needed(ask);
+}
+
+/// Answer no more, and remove the socket.
+#[pyfunction]
+pub(crate) fn stop_serving() {
+    insight::stop();
+}
+
+/// The folder of the sockets of all programs of this user.
+#[pyfunction]
+pub(crate) fn socket_folder() -> OsString {
+    insight::folder().into_os_string()
+}

@@ -1,0 +1,205 @@
+//! `threading.Lock`.
+
+#![forbid(unsafe_code)]
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use ropewalk::sync::{Held, Lock};
+
+use super::direct::{self, short_ways};
+use super::error::Error;
+use super::host;
+use super::name::takes_name;
+use super::order;
+use super::origin::{self, Site};
+use super::timeout::{Given, Patience, lock_arguments};
+
+/// A lock object is a synchronization primitive.  To create a lock, call threading.Lock().
+///
+/// A lock is in one of two states, locked or unlocked, and any thread may release it. A blocked
+/// acquire ends when a signal handler raises, and fails with DeadlockError if it could never end.
+#[pyclass(frozen, weakref, module = "_thread", name = "lock")]
+#[derive(Debug)]
+pub(crate) struct PyLock {
+    pub(crate) core: Lock,
+    _site: Site,
+}
+
+impl PyLock {
+    pub(crate) fn make(py: Python<'_>) -> Self {
+        let site = origin::here(py);
+        Self { core: Lock::with_origin(site.origin()), _site: site }
+    }
+}
+
+impl Drop for PyLock {
+    fn drop(&mut self) {
+        order::gone(self.core.resource());
+    }
+}
+
+impl PyLock {
+    #[inline]
+    fn taken(&self, py: Python<'_>) {
+        order::taken(py, Held::Lock(&self.core));
+    }
+}
+
+#[pymethods]
+impl PyLock {
+    #[new]
+    #[pyo3(signature = (*args, **kwargs), text_signature = "(*, name=None)")]
+    fn new(
+        py: Python<'_>,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        if !args.is_empty() || kwargs.is_some() {
+            // CPython's own takes none, and says so in the words of the running version.
+            host::call(host::cpython_lock(py)?, args.clone(), kwargs)?;
+        }
+        Ok(Self::make(py))
+    }
+
+    /// Lock the lock. Without argument, this blocks if the lock is already locked (even by the
+    /// same thread), waiting for another thread to release the lock, and returns True once the
+    /// lock is acquired. With an argument, this will only block if the argument is true, at most
+    /// timeout seconds, and the return value reflects whether the lock is acquired.
+    #[pyo3(
+        signature = (blocking=Given::NOT, timeout=Given::NOT),
+        text_signature = "($self, blocking=True, timeout=-1)"
+    )]
+    fn acquire(
+        &self,
+        py: Python<'_>,
+        blocking: Given<'_, '_>,
+        timeout: Given<'_, '_>,
+    ) -> PyResult<bool> {
+        match lock_arguments(py, blocking, timeout)? {
+            Patience::Try if !self.core.try_acquire() => Ok(false),
+            Patience::Until(deadline)
+                if !self.core.acquire_until(deadline).map_err(Error::from)? =>
+            {
+                Ok(false)
+            }
+            _ => {
+                self.taken(py);
+                Ok(true)
+            }
+        }
+    }
+
+    /// Release the lock, allowing another thread that is blocked waiting for it to acquire it. The
+    /// lock must be in the locked state, but needn't be locked by the same thread.
+    fn release(&self) -> Result<(), Error> {
+        self.core.release()?;
+        order::released(self.core.resource());
+        Ok(())
+    }
+
+    /// Return whether the lock is in the locked state.
+    fn locked(&self) -> bool {
+        self.core.is_held()
+    }
+
+    /// An obsolete synonym of acquire().
+    #[pyo3(
+        signature = (blocking=Given::NOT, timeout=Given::NOT),
+        text_signature = "($self, blocking=True, timeout=-1)"
+    )]
+    fn acquire_lock(
+        &self,
+        py: Python<'_>,
+        blocking: Given<'_, '_>,
+        timeout: Given<'_, '_>,
+    ) -> PyResult<bool> {
+        self.acquire(py, blocking, timeout)
+    }
+
+    /// An obsolete synonym of release().
+    fn release_lock(&self) -> Result<(), Error> {
+        self.release()
+    }
+
+    /// An obsolete synonym of locked().
+    fn locked_lock(&self) -> bool {
+        self.locked()
+    }
+
+    fn __enter__(&self, py: Python<'_>) -> Result<bool, Error> {
+        self.core.acquire()?;
+        self.taken(py);
+        Ok(true)
+    }
+
+    // Also without arguments, as CPython's own.
+    #[pyo3(signature = (_kind=None, _value=None, _traceback=None, /))]
+    fn __exit__(
+        &self,
+        _kind: Option<&Bound<'_, PyAny>>,
+        _value: Option<&Bound<'_, PyAny>>,
+        _traceback: Option<&Bound<'_, PyAny>>,
+    ) -> Result<(), Error> {
+        self.release()
+    }
+
+    /// What deadlock reports call this lock.
+    #[getter]
+    fn _resource(&self) -> usize {
+        self.core.resource()
+    }
+
+    /// Makes the lock free, in the child of a fork.
+    fn _at_fork_reinit(&self) {
+        self.core.reset_after_fork();
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> String {
+        let state = if slf.get().core.is_held() { "locked" } else { "unlocked" };
+        format!("<{state} _thread.lock object at {:p}>", slf.as_ptr())
+    }
+}
+
+takes_name!(PyLock, PyLock::make);
+
+short_ways! {
+    install_short_ways for PyLock {
+        c"acquire"(0) => |lock, _| short_acquire(lock);
+        c"release"(0) => |lock, _| short_release(lock);
+        c"__enter__"(0) => |lock, _| short_acquire(lock);
+        c"__exit__"(3) => |lock, _| short_release(lock);
+    }
+}
+
+#[inline]
+fn short_acquire<'py>(lock: &Bound<'py, PyLock>) -> Option<Bound<'py, PyAny>> {
+    if order::is_checked() {
+        return traced_acquire(lock);
+    }
+    lock.get().core.try_acquire().then(|| direct::truth(lock.py(), true))
+}
+
+#[inline]
+fn short_release<'py>(lock: &Bound<'py, PyLock>) -> Option<Bound<'py, PyAny>> {
+    if order::is_checked() {
+        return traced_release(lock);
+    }
+    lock.get().core.release().is_ok().then(|| direct::nothing(lock.py()))
+}
+
+#[cold]
+fn traced_acquire<'py>(lock: &Bound<'py, PyLock>) -> Option<Bound<'py, PyAny>> {
+    (order::is_short() && lock.get().core.try_acquire()).then(|| {
+        lock.get().taken(lock.py());
+        direct::truth(lock.py(), true)
+    })
+}
+
+#[cold]
+fn traced_release<'py>(lock: &Bound<'py, PyLock>) -> Option<Bound<'py, PyAny>> {
+    let core = &lock.get().core;
+    (order::is_short() && core.release().is_ok()).then(|| {
+        order::released(core.resource());
+        direct::nothing(lock.py())
+    })
+}

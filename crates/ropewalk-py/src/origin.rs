@@ -1,0 +1,84 @@
+//! Where in a Python program a primitive was made.
+
+use std::collections::HashMap;
+use std::ffi::c_int;
+#[expect(clippy::disallowed_types, reason = "tried and never waited for")]
+use std::sync::{Arc, Mutex, OnceLock};
+
+use pyo3::prelude::*;
+use pyo3::{Py, ffi, intern};
+use ropewalk::wait::{HostSite, Origin};
+
+use super::host;
+
+/// Keeps the code object alive to which an [`Origin::Host`] points.
+#[derive(Debug)]
+pub(crate) struct Site(Option<Py<PyAny>>, u32);
+
+/// The line of the Python code that runs now: the caller of a constructor.
+///
+/// Two words are stored; the line number is computed when a report asks for it.
+pub(crate) fn here(py: Python<'_>) -> Site {
+    // SAFETY: attached; the frame is borrowed from the running thread, the code a new reference.
+    unsafe {
+        let frame = ffi::PyEval_GetFrame();
+        if frame.is_null() {
+            return Site(None, 0);
+        }
+        let code = ffi::PyFrame_GetCode(frame);
+        let position = PyFrame_GetLasti(frame);
+        let code = Bound::from_owned_ptr(py, code.cast()).unbind();
+        Site(Some(code), u32::try_from(position).unwrap_or(0))
+    }
+}
+
+unsafe extern "C" {
+    fn PyFrame_GetLasti(frame: *mut ffi::PyFrameObject) -> c_int;
+    fn PyCode_Addr2Line(code: *mut ffi::PyObject, position: c_int) -> c_int;
+}
+
+impl Site {
+    /// As the core keeps it; valid as long as this lives.
+    pub(crate) fn origin(&self) -> Origin {
+        let Some(code) = &self.0 else { return Origin::Unknown };
+        // SAFETY: a site is kept beside the primitive that gets this, in a Python object, and these
+        // do not move.
+        Origin::Host(unsafe { HostSite::new(code.as_ptr() as usize, self.1) })
+    }
+}
+
+/// What was described: by code object and position, with the code object itself, so that no other
+/// one gets its address.
+type Known = HashMap<(usize, u32), (Py<PyAny>, Arc<str>)>;
+
+/// Most places make many primitives; this many places are remembered.
+const MOST_KNOWN: usize = 1024;
+#[expect(clippy::disallowed_types, reason = "tried and never waited for")]
+static KNOWN: OnceLock<Mutex<Known>> = OnceLock::new();
+
+/// `file:line` for what [`Site::origin`] gave, whose site must be alive, on an attached thread.
+pub(crate) fn describe(site: HostSite) -> Option<Arc<str>> {
+    let key = (site.code(), site.position());
+    let known = KNOWN.get_or_init(Default::default);
+    if let Ok(known) = known.try_lock()
+        && let Some((_, text)) = known.get(&key)
+    {
+        return Some(text.clone());
+    }
+    let (code, text) = host::attached(|py| {
+        // SAFETY: the site that keeps the code object lives as long as the primitive, which the
+        // core keeps alive while it describes it.
+        let code = unsafe { Bound::from_borrowed_ptr(py, site.code() as *mut ffi::PyObject) };
+        let file: String = code.getattr(intern!(py, "co_filename")).ok()?.extract().ok()?;
+        let position = c_int::try_from(site.position()).unwrap_or(0);
+        // SAFETY: a code object; any position is allowed.
+        let line = unsafe { PyCode_Addr2Line(code.as_ptr(), position) };
+        Some((code.unbind(), Arc::from(format!("{file}:{line}"))))
+    })?;
+    if let Ok(mut known) = known.try_lock()
+        && known.len() < MOST_KNOWN
+    {
+        known.insert(key, (code, Arc::clone(&text)));
+    }
+    Some(text)
+}

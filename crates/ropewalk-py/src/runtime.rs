@@ -1,0 +1,85 @@
+//! Functions of the module, and small things that several classes share.
+
+#![forbid(unsafe_code)]
+
+use std::ffi::CStr;
+
+use pyo3::exceptions::{PyDeprecationWarning, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use ropewalk::{wait, watch};
+
+/// `module.qualname` of an object's class, as CPython's `__repr__`s print it.
+pub(crate) fn type_name(object: &Bound<'_, PyAny>) -> PyResult<String> {
+    let class = object.get_type();
+    Ok(format!("{}.{}", class.module()?, class.qualname()?))
+}
+
+/// An object's address as `hex(id(object))`.
+pub(crate) fn address(object: &Bound<'_, PyAny>) -> String {
+    format!("{:p}", object.as_ptr())
+}
+
+/// What pickling and copying an object say that has, in CPython, an unpicklable `what` inside.
+pub(crate) fn cannot_pickle(what: &str) -> PyErr {
+    PyTypeError::new_err(format!("cannot pickle '{what}' object"))
+}
+
+/// Warns the caller of a deprecated spelling.
+pub(crate) fn deprecated(py: Python<'_>, message: &CStr) -> PyResult<()> {
+    PyErr::warn(py, &py.get_type::<PyDeprecationWarning>(), message, 1)
+}
+
+/// The idents of the threads that are blocked in a primitive of Ropewalk at this moment.
+///
+/// For tests and tools: wait until a thread is seen here instead of sleeping.
+#[pyfunction]
+pub(crate) fn blocked_threads() -> Vec<usize> {
+    wait::blocked_threads()
+}
+
+/// How many threads have been started and have not run yet: CPython's `_thread._count()` does not
+/// know of them.
+#[pyfunction]
+pub(crate) fn starting_threads() -> usize {
+    watch::starting_threads()
+}
+
+/// Sets what is done about deadlocks: "raise", "report" or "off".
+#[pyfunction]
+pub(crate) fn set_deadlock_mode(mode: &str) -> PyResult<()> {
+    let mode = match mode {
+        "raise" => watch::Mode::Raise,
+        "report" => watch::Mode::Report,
+        "off" => watch::Mode::Off,
+        other => {
+            return Err(PyValueError::new_err(format!(
+                "deadlock mode must be 'raise', 'report' or 'off', not '{other}'"
+            )));
+        }
+    };
+    watch::set_mode(mode);
+    Ok(())
+}
+
+/// Keeps background threads of the runtime from running Python from now on: for atexit.
+#[pyfunction]
+pub(crate) fn prepare_exit(py: Python<'_>) -> PyResult<()> {
+    super::inspect::stop_serving();
+    super::host::close_gate(py);
+    super::error::keep_modules(py)
+}
+
+/// Sets the function that is called with the text of each suspected deadlock; the first one stays.
+#[pyfunction]
+pub(crate) fn set_reporter(function: Py<PyAny>) {
+    super::host::set_tell(function);
+}
+
+/// Sets for how many seconds a suspected deadlock must last before it is reported (default 10).
+#[pyfunction]
+pub(crate) fn set_suspect_grace(seconds: f64) -> PyResult<()> {
+    let grace = std::time::Duration::try_from_secs_f64(seconds)
+        .map_err(|error| PyValueError::new_err(error.to_string()))?;
+    watch::set_grace(grace);
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! What `threading.Timer` is made on.
+
+#![forbid(unsafe_code)]
+
+use std::time::Duration;
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use ropewalk::time::{StartError, Timer};
+use ropewalk::wait::Origin;
+
+use super::error::Error;
+use super::host;
+use super::timeout::{Given, join_timeout};
+
+/// A call of callback() after interval seconds, on a thread that all timers share.
+///
+/// It owns the callback until that has been called or the timer is cancelled, and the garbage
+/// collector does not see that: start it right after making it.
+#[pyclass(frozen, weakref, module = "ropewalk._ropewalk", name = "TimerHandle")]
+#[derive(Debug)]
+pub(crate) struct TimerHandle {
+    core: Timer,
+}
+
+#[pymethods]
+impl TimerHandle {
+    #[new]
+    fn new(interval: f64, callback: Py<PyAny>) -> Self {
+        let interval = if interval > 0.0 {
+            Duration::try_from_secs_f64(interval).unwrap_or(Duration::MAX)
+        } else {
+            Duration::ZERO
+        };
+        // The line that runs now is one of ours: it would tell nobody anything.
+        let call = move || host::call_attached(callback);
+        Self { core: Timer::with_origin(interval, call, Origin::Unknown) }
+    }
+
+    /// Start the interval. Once only.
+    fn start(&self) -> PyResult<()> {
+        self.core.start().map_err(|error| {
+            PyRuntimeError::new_err(match error {
+                StartError::Started => "threads can only be started once",
+                _ => "can't start new thread",
+            })
+        })
+    }
+
+    /// Keep the callback from being called, if it has not been yet.
+    fn cancel(&self) {
+        self.core.cancel();
+    }
+
+    /// Return whether the callback has returned or the timer was cancelled.
+    fn is_ended(&self) -> bool {
+        self.core.is_done()
+    }
+
+    /// Wait until it is done, at most timeout seconds if that is not None. Return whether it is.
+    #[pyo3(signature = (timeout=Given::NOT), text_signature = "($self, timeout=None)")]
+    fn join(&self, py: Python<'_>, timeout: Given<'_, '_>) -> PyResult<bool> {
+        if self.core.is_done() {
+            return Ok(true);
+        }
+        let deadline = join_timeout(py, timeout)?;
+        Ok(self.core.join_until(deadline).map_err(Error::from)?)
+    }
+}

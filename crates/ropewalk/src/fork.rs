@@ -1,0 +1,94 @@
+//! Forks: the child of a fork can use everything, though most of its threads are gone.
+//!
+//! Rank 4. The handlers run inside the C library's `fork`, on the forking thread, with nothing of
+//! the host's in between: they hold the runtime's short locks across the fork, so that the child's
+//! copies are whole, and a host that lets another thread run meanwhile would wait for them for ever.
+
+#![forbid(unsafe_code)]
+
+#[cfg(unix)]
+use crate::primitive::{OnceLock, ShortGuard, ShortLock};
+#[cfg(unix)]
+use crate::{insight, platform, time, wait, watch};
+
+/// Prepares this process for forks; once is enough, and more does nothing. `also_in_child` of the
+/// first call runs last in each child; it must not wait, nor run code of a host.
+///
+/// In a child, threads that do not exist there are out of every queue, a lock that one of them held
+/// stays held (as in CPython), pending timers are gone, and background threads are started anew when
+/// they are needed. Does nothing on systems without `fork`.
+///
+/// ```
+/// ropewalk::fork::install(|| ());
+/// ```
+pub fn install(also_in_child: fn()) {
+    #[cfg(unix)]
+    {
+        if ALSO_IN_CHILD.set(also_in_child).is_ok() {
+            platform::on_fork(before, in_parent, in_child);
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = also_in_child;
+}
+
+/// Runs `work` while this process does not fork: a fork that is about to happen waits for its end.
+///
+/// For a host that takes a lock of its own there which would stay held in the child. `work` must be
+/// short, and must not wait for anything that a forking thread may hold, a language's own lock, say.
+///
+/// ```
+/// assert_eq!(ropewalk::fork::without_forks(|| 1), 1);
+/// ```
+pub fn without_forks<R>(work: impl FnOnce() -> R) -> R {
+    #[cfg(unix)]
+    let _kept = KEPT_AWAY.lock();
+    work()
+}
+
+#[cfg(unix)]
+static KEPT_AWAY: ShortLock<()> = ShortLock::new(());
+/// Keeps those who call [`without_forks`] waiting during a fork.
+#[cfg(unix)]
+static DURING: ShortLock<Option<ShortGuard<'static, ()>>> = ShortLock::new(None);
+
+#[cfg(unix)]
+static ALSO_IN_CHILD: OnceLock<fn()> = OnceLock::new();
+
+#[cfg(unix)]
+extern "C" fn before() {
+    insight::before_fork();
+    watch::before_fork();
+    time::before_fork();
+    wait::before_fork();
+    let kept_away = KEPT_AWAY.lock();
+    *DURING.lock() = Some(kept_away);
+}
+
+#[cfg(unix)]
+fn after() {
+    let kept_away = DURING.lock().take();
+    drop(kept_away);
+}
+
+#[cfg(unix)]
+extern "C" fn in_parent() {
+    after();
+    wait::after_fork_in_parent();
+    time::after_fork_in_parent();
+    watch::after_fork();
+    insight::after_fork(false);
+}
+
+#[cfg(unix)]
+extern "C" fn in_child() {
+    after();
+    watch::after_fork();
+    time::after_fork_in_child();
+    wait::after_fork_in_child();
+    watch::after_fork_in_child();
+    insight::after_fork(true);
+    if let Some(also) = ALSO_IN_CHILD.get() {
+        also();
+    }
+}

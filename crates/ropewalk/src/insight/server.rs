@@ -1,0 +1,321 @@
+//! The thread that answers.
+//!
+//! It waits for clients with `poll` and so is not at the wait point; it runs no code of the user
+//! and says so to the detector, for which it is then as good as gone.
+//!
+//! **When it is there.** A program that has no threads of its own must not look as if it had: not
+//! to itself, and not to its host (Python warns of forks with threads). So the thread begins when
+//! the program starts a thread or waits for something. After [`serve`] there is a socket until then,
+//! at which clients queue; after [`serve_when_needed`] there is not even that, as programs count
+//! their descriptors. Before each fork it is ended; the parent keeps the socket, and the thread
+//! comes back in the same way. A child has a socket of its own from then on; but one that was forked
+//! by another thread than the main one does not answer. It ends with its last thread, which would be
+//! this one.
+//!
+//! A program may close our files, as daemons do. Then there are no answers until it forks, or none at
+//! all; what it opened under their numbers is its own (`platform::OwnFile`).
+
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::folder;
+use super::json::to_json;
+use crate::platform::{self, OwnFile};
+use crate::primitive::{OnceLock, ShortGuard, ShortLock};
+use crate::wait::{current, ends_with_last_thread};
+use crate::watch;
+
+/// For how long a client may keep us waiting.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How often it is seen whether the program has closed our files: the system waits for numbers, and
+/// would wait for what they stand for by then.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+/// The longest question.
+const LONGEST: u64 = 256;
+
+/// What a host answers: the name of a question to the answer. Called on a thread of its own, which
+/// may take its time; `None` for a question that it does not know.
+pub type Questions = fn(&str) -> Option<String>;
+
+static QUESTIONS: OnceLock<Questions> = OnceLock::new();
+static SERVER: ShortLock<State> = ShortLock::new(State::Off);
+
+#[derive(Debug)]
+enum State {
+    /// Nobody wants answers.
+    Off,
+    /// There is nothing yet ([`serve_when_needed`], or the child of a fork), or nothing any more, as
+    /// the program has closed it.
+    Wanted,
+    /// There is no thread yet.
+    Bound(Socket),
+    On(Server),
+}
+
+#[derive(Debug)]
+struct Socket {
+    path: PathBuf,
+    listener: OwnFile<UnixListener>,
+}
+
+#[derive(Debug)]
+struct Server {
+    path: PathBuf,
+    /// Gives the socket back at its end.
+    thread: JoinHandle<OwnFile<UnixListener>>,
+    /// The thread ends when this is closed.
+    alive: OwnFile<UnixStream>,
+}
+
+/// Begins to answer at a socket in the user's folder, which is named after the process; returns its
+/// path. `snapshot` is answered here, other questions go to `questions` of the first call.
+///
+/// # Errors
+/// There is no folder of the user alone, or no socket to be had; or this process was forked by a
+/// thread that was not its main one.
+pub fn serve(questions: Questions) -> io::Result<PathBuf> {
+    if ends_with_last_thread() {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    let _ = QUESTIONS.set(questions);
+    match &*SERVER.lock() {
+        State::On(Server { path, .. }) | State::Bound(Socket { path, .. }) => {
+            return Ok(path.clone());
+        }
+        State::Off | State::Wanted => {}
+    }
+    let socket = bind()?;
+    let path = socket.path.clone();
+    let other = std::mem::replace(&mut *SERVER.lock(), State::Bound(socket));
+    other.end();
+    watch::once_on_wait(begin);
+    Ok(path)
+}
+
+/// As [`serve`], from the first thread or wait on; until then the process has no socket.
+pub fn serve_when_needed(questions: Questions) {
+    if ends_with_last_thread() {
+        return;
+    }
+    let _ = QUESTIONS.set(questions);
+    {
+        let mut state = SERVER.lock();
+        if !matches!(*state, State::Off) {
+            return;
+        }
+        *state = State::Wanted;
+    }
+    watch::once_on_wait(begin);
+}
+
+/// Answers no more, and removes the socket. For the end of a program; it may be called at any time.
+pub fn stop() {
+    let state = std::mem::replace(&mut *SERVER.lock(), State::Off);
+    state.end();
+}
+
+/// Starts the thread if one is wanted. If it cannot be had, the program goes on without.
+fn begin() {
+    let state = std::mem::replace(&mut *SERVER.lock(), State::Off);
+    let socket = match state {
+        State::Bound(socket) if socket.listener.get().is_some() => Ok(socket),
+        State::Bound(_) | State::Wanted => bind(),
+        State::Off => return,
+        State::On(_) => {
+            *SERVER.lock() = state;
+            return;
+        }
+    };
+    if let Ok(server) = socket.and_then(Server::start) {
+        *SERVER.lock() = State::On(server);
+    }
+}
+
+impl State {
+    fn end(self) {
+        let path = match self {
+            Self::Off | Self::Wanted => return,
+            Self::Bound(socket) => socket.path,
+            Self::On(server) => server.end().0,
+        };
+        let _ = fs::remove_file(path);
+    }
+}
+
+impl Server {
+    fn start(socket: Socket) -> io::Result<Self> {
+        let Socket { path, listener } = socket;
+        let (alive, end) = UnixStream::pair()?;
+        let (alive, end) = (OwnFile::new(alive)?, OwnFile::new(end)?);
+        watch::thread_is_starting();
+        let builder = std::thread::Builder::new().name("ropewalk-insight".into());
+        let serve = move || {
+            join_runtime("ropewalk-insight");
+            answer_all(&end, &listener);
+            listener
+        };
+        // Threads that are started for an answer inherit it.
+        let spawned = platform::without_signals(|| builder.spawn(serve));
+        match spawned {
+            Ok(thread) => Ok(Self { path, thread, alive }),
+            Err(error) => {
+                watch::thread_has_started();
+                let _ = fs::remove_file(&path);
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends the thread, and waits for that: moments, as it never waits for another thread. Gives the
+    /// path back, and the socket unless the program has closed our files.
+    fn end(self) -> (PathBuf, Option<Socket>) {
+        let Self { path, thread, alive } = self;
+        if alive.get().is_none() {
+            // The thread saw that this was closed, or sees it when it looks again.
+            return (path, None);
+        }
+        drop(alive);
+        let socket = thread.join().ok().map(|listener| Socket { path: path.clone(), listener });
+        (path, socket)
+    }
+}
+
+/// Answers until `end` is closed at its other side, or the program has closed one of the two.
+fn answer_all(end: &OwnFile<UnixStream>, listener: &OwnFile<UnixListener>) {
+    while let (Some(end), Some(mine)) = (end.get(), listener.get()) {
+        let files = [end.as_fd(), mine.as_fd()];
+        let [ended, client] = platform::wait_readable(files, Some(LOOK_AGAIN));
+        if ended {
+            break;
+        }
+        // The wait was long.
+        if client
+            && let Some(mine) = listener.get()
+            && let Ok((stream, _)) = mine.accept()
+        {
+            // A client that goes away is its own business.
+            let _ = answer(&stream, end);
+        }
+    }
+}
+
+/// Registers a thread that runs no code of the user.
+fn join_runtime(name: &str) {
+    let me = current();
+    me.set_name(name);
+    watch::thread_has_started();
+    watch::thread_is_leaving(&me);
+}
+
+fn bind() -> io::Result<Socket> {
+    let folder = folder::folder();
+    folder::prepare(&folder)?;
+    let pid = std::process::id();
+    // Another process may have the same number in another namespace, and the same folder.
+    for suffix in 0..16 {
+        let name = if suffix == 0 { format!("{pid}.sock") } else { format!("{pid}-{suffix}.sock") };
+        let path = folder.join(name);
+        let mut bound = UnixListener::bind(&path);
+        let in_use = |error: &io::Error| error.kind() == io::ErrorKind::AddrInUse;
+        if bound.as_ref().is_err_and(in_use) && UnixStream::connect(&path).is_err() {
+            // Left behind by one that was killed.
+            let _ = fs::remove_file(&path);
+            bound = UnixListener::bind(&path);
+        }
+        match bound {
+            Err(error) if in_use(&error) => {}
+            Err(error) => return Err(error),
+            Ok(listener) => {
+                fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+                folder::sweep(&folder, pid);
+                return Ok(Socket { path, listener: OwnFile::new(listener)? });
+            }
+        }
+    }
+    Err(io::ErrorKind::AddrInUse.into())
+}
+
+/// Reads a question, a line, and writes the answer.
+fn answer(mut stream: &UnixStream, end: &UnixStream) -> io::Result<()> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut question = String::new();
+    BufReader::new(stream.take(LONGEST)).read_line(&mut question)?;
+    let answer = match question.trim_end() {
+        // Somebody who only wants to know whether we are here.
+        "" => return Ok(()),
+        "snapshot" => Some(to_json(&watch::snapshot())),
+        other => ask_host(other, end),
+    };
+    stream.write_all(answer.unwrap_or_else(|| "null".into()).as_bytes())
+}
+
+/// Has the host answer on a thread of its own: its lock may be held for ever.
+fn ask_host(question: &str, end: &UnixStream) -> Option<String> {
+    let questions = *QUESTIONS.get()?;
+    let (mine, theirs) = UnixStream::pair().ok()?;
+    let question = question.to_owned();
+    watch::thread_is_starting();
+    let spawned = std::thread::Builder::new().name("ropewalk-answer".into()).spawn(move || {
+        join_runtime("ropewalk-answer");
+        if let Some(answer) = questions(&question) {
+            // Nobody reads it any more if it took too long.
+            let _ = (&theirs).write_all(answer.as_bytes());
+        }
+    });
+    if spawned.is_err() {
+        watch::thread_has_started();
+        return None;
+    }
+    let [_, answered] = platform::wait_readable([end.as_fd(), mine.as_fd()], Some(PATIENCE));
+    let mut answer = String::new();
+    if !answered {
+        return Some("\"busy\"".into());
+    }
+    mine.set_read_timeout(Some(PATIENCE)).ok()?;
+    (&mine).read_to_string(&mut answer).ok()?;
+    (!answer.is_empty()).then_some(answer)
+}
+
+/// Before a fork, and before anything else of the runtime is locked for it.
+pub(crate) fn before_fork() {
+    let server = {
+        let mut state = SERVER.lock();
+        match std::mem::replace(&mut *state, State::Off) {
+            State::On(server) => Some(server),
+            other => {
+                *state = other;
+                None
+            }
+        }
+    };
+    let ended = server.map(Server::end);
+    let mut kept = SERVER.lock();
+    if let Some((_, socket)) = ended {
+        *kept = socket.map_or(State::Wanted, State::Bound);
+    }
+    // Nobody may be in the middle of a change when the process is copied.
+    *KEPT.lock() = Some(kept);
+}
+
+/// After [`before_fork`] and a fork, in both processes.
+pub(crate) fn after_fork(in_child: bool) {
+    let Some(mut kept) = KEPT.lock().take() else { return };
+    if in_child && !matches!(*kept, State::Off) {
+        // Closes our copy of the parent's socket; its path is the parent's.
+        *kept = if ends_with_last_thread() { State::Off } else { State::Wanted };
+    }
+    if matches!(*kept, State::Off) {
+        return;
+    }
+    drop(kept);
+    watch::once_on_wait(begin);
+}
+
+static KEPT: ShortLock<Option<ShortGuard<'static, State>>> = ShortLock::new(None);

@@ -1,0 +1,122 @@
+//! What the kernel knows of this process's threads.
+
+use std::collections::HashSet;
+
+/// What the kernel says of one thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TaskState {
+    /// It runs, or could and waits for a core.
+    Running,
+    /// It sleeps for a time of its own choice.
+    Asleep,
+    /// It waits for a word in memory, at this address: a lock of the C library's or of Python's.
+    Futex(usize),
+    /// It waits in some other system call, whose number this is.
+    Call(u64),
+    /// It is stopped, or it waits where we cannot see why.
+    Other,
+}
+
+/// What the kernel says of the thread with this native id; `None` if there is none, or no such
+/// kernel.
+#[cfg(target_os = "linux")]
+pub(crate) fn task_state(native_id: u64) -> Option<TaskState> {
+    let stat = std::fs::read_to_string(format!("/proc/self/task/{native_id}/stat")).ok()?;
+    // The name before it is in parentheses, and may have some of its own.
+    let state = stat.rsplit_once(") ")?.1.chars().next()?;
+    if state == 'R' {
+        return Some(TaskState::Running);
+    }
+    // Not there in every kernel, and not readable everywhere.
+    let call = std::fs::read_to_string(format!("/proc/self/task/{native_id}/syscall"));
+    Some(call.ok().and_then(|call| read_call(&call)).unwrap_or(TaskState::Other))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn task_state(_native_id: u64) -> Option<TaskState> {
+    None
+}
+
+/// Reads a line such as `202 0x7f12 0x189 ...`, or `running`.
+#[cfg(target_os = "linux")]
+fn read_call(line: &str) -> Option<TaskState> {
+    let mut words = line.split_ascii_whitespace();
+    let first = words.next()?;
+    if first == "running" {
+        return Some(TaskState::Running);
+    }
+    let number: u64 = first.parse().ok()?;
+    let known = libc::c_long::try_from(number).ok()?;
+    Some(if known == libc::SYS_futex {
+        TaskState::Futex(usize::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok()?)
+    } else if known == libc::SYS_clock_nanosleep || known == libc::SYS_nanosleep {
+        TaskState::Asleep
+    } else {
+        TaskState::Call(number)
+    })
+}
+
+/// The threads of this process whose native ids are not among `known`, with their names; none on
+/// other systems.
+#[cfg(target_os = "linux")]
+pub(crate) fn unknown_tasks(known: &HashSet<u64>) -> Vec<(u64, String)> {
+    let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
+    let each = |task: std::io::Result<std::fs::DirEntry>| {
+        let task = task.ok()?;
+        let id = task.file_name().to_str()?.parse().ok().filter(|id| !known.contains(id))?;
+        let name = std::fs::read_to_string(task.path().join("comm")).unwrap_or_default();
+        Some((id, name.trim_end().to_owned()))
+    };
+    tasks.filter_map(each).collect()
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn unknown_tasks(_known: &HashSet<u64>) -> Vec<(u64, String)> {
+    Vec::new()
+}
+
+/// How long the thread with this native id has run on a core, in nanoseconds.
+#[cfg(target_os = "linux")]
+pub(crate) fn task_cpu_ns(native_id: u64) -> Option<u64> {
+    // What `pthread_getcpuclockid` makes of a thread, of which we have only the number: part of the
+    // kernel's interface (`CPUCLOCK_PERTHREAD_MASK | CPUCLOCK_SCHED`).
+    let id = libc::clockid_t::try_from(native_id).ok()?;
+    let clock = (!id << 3) | 6;
+    let mut t = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `t` is a valid timespec to write to; a clock that is not there is an error.
+    if unsafe { libc::clock_gettime(clock, &raw mut t) } != 0 {
+        return None;
+    }
+    Some(t.tv_sec.cast_unsigned() * 1_000_000_000 + t.tv_nsec.cast_unsigned())
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn task_cpu_ns(_native_id: u64) -> Option<u64> {
+    None
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    // A thread has no number there.
+    #[cfg(not(ropewalk_portable))]
+    #[test]
+    fn a_thread_that_looks_at_itself_runs() {
+        let me = crate::platform::native_id();
+        assert_eq!(task_state(me), Some(TaskState::Running));
+        assert!(task_cpu_ns(me).is_some_and(|nanos| nanos > 0));
+        assert_eq!(task_state(u64::from(u32::MAX)), None);
+    }
+
+    #[test]
+    fn calls_are_read() {
+        let futex = libc::SYS_futex;
+        assert_eq!(read_call(&format!("{futex} 0x7f10 0x189 0x0")), Some(TaskState::Futex(0x7f10)));
+        assert_eq!(read_call("running"), Some(TaskState::Running));
+        let sleep = libc::SYS_clock_nanosleep;
+        assert_eq!(read_call(&format!("{sleep} 0x0 0x0")), Some(TaskState::Asleep));
+        assert_eq!(read_call("100000 0x0"), Some(TaskState::Call(100_000)));
+        assert_eq!(read_call(""), None);
+    }
+}

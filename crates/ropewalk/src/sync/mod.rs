@@ -1,0 +1,27 @@
+//! Locks, conditions, semaphores, events and barriers.
+//!
+//! Rank 3. Each primitive is a state word, a wait queue and a rule; none of them sleeps by itself.
+//! Every blocking operation comes as a family: `try_x` never blocks, `x` waits, `x_until` waits
+//! until a [`Deadline`](crate::wait::Deadline). What can end a wait early is a
+//! [`WaitError`](crate::wait::WaitError): a deadlock, or an exception of the host's signal handler.
+
+#![forbid(unsafe_code)]
+
+mod barrier;
+mod condition;
+mod event;
+mod lock;
+mod raw;
+mod rlock;
+mod semaphore;
+mod task;
+mod thread_life;
+
+pub use barrier::{Barrier, BarrierError};
+pub use condition::{Condition, ConditionError, Held};
+pub use event::Event;
+pub use lock::{Hold, Lock, NotLocked};
+pub use rlock::{NotOwner, RLock, RLockHold, Saved};
+pub use semaphore::{BoundedSemaphore, Semaphore, TooManyReleases};
+pub use task::{Acquire, Awaitable};
+pub use thread_life::ThreadLife;

@@ -1,0 +1,387 @@
+//! A counter of permits: Python's `threading.Semaphore` and `BoundedSemaphore`.
+
+use std::panic::Location;
+
+use super::raw::starved;
+use super::task::sealed::Rule;
+use crate::primitive::{AtomicUsize, Ordering, const_unless_loom};
+use crate::wait::{
+    Deadline, HANDOFF, NORMAL, Origin, Park, Parked, Resource, ResourceKind, Since, Token,
+    WaitError, WaitQueue, WakeList, park,
+};
+
+const PARKED: usize = 1;
+const ONE: usize = 2;
+
+/// A counter that `acquire` takes one from, waiting while it is zero, and `release` adds to.
+///
+/// ```
+/// use ropewalk::sync::Semaphore;
+///
+/// let seats = Semaphore::new(2);
+/// assert!(seats.try_acquire());
+/// assert!(seats.try_acquire());
+/// assert!(!seats.try_acquire());
+/// seats.release(1)?;
+/// assert_eq!(seats.permits(), 1);
+/// # Ok::<(), ropewalk::sync::TooManyReleases>(())
+/// ```
+///
+/// # Interruption
+/// A blocked `acquire` runs the host's signal handlers and ends if one of them raised; no permit
+/// is then taken or lost. After a fork the permits that other threads had taken stay taken.
+#[derive(Debug)]
+pub struct Semaphore {
+    /// Twice the permits, and `PARKED` when somebody may wait. `PARKED` with permits left means
+    /// that a woken waiter is on its way to them and that others still wait.
+    ///
+    /// | permits | `PARKED` | left by |
+    /// |---|---|---|
+    /// | n | 0 | `acquire` (n - 1), `release` (n + k) |
+    /// | 0 | 0 | also: a waiter, under the queue's lock (sets `PARKED`) |
+    /// | n | 1 | `acquire`; `release`, under the queue's lock |
+    word: AtomicUsize,
+    queue: WaitQueue,
+    origin: Origin,
+}
+
+/// A release would have taken the count over its bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooManyReleases;
+
+impl std::fmt::Display for TooManyReleases {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Semaphore released too many times")
+    }
+}
+
+impl std::error::Error for TooManyReleases {}
+
+impl Resource for Semaphore {
+    fn kind(&self) -> ResourceKind {
+        ResourceKind::Semaphore
+    }
+    fn id(&self) -> usize {
+        std::ptr::from_ref(self) as usize
+    }
+    fn origin(&self) -> Origin {
+        self.origin
+    }
+}
+
+impl Semaphore {
+    /// The largest number of permits.
+    pub const MAX_PERMITS: usize = usize::MAX / ONE / 2;
+
+    const_unless_loom! {
+        /// A semaphore with `permits` permits (at most [`Semaphore::MAX_PERMITS`], more are cut to
+        /// that), which remembers the line where it was made.
+        #[must_use]
+        #[track_caller]
+        pub fn new(permits: usize) -> Self {
+            Self::with_origin(permits, Origin::Rust(Location::caller()))
+        }
+    }
+
+    const_unless_loom! {
+        /// A semaphore with `permits` permits that was made at `origin`.
+        #[must_use]
+        pub fn with_origin(permits: usize, origin: Origin) -> Self {
+            let permits =
+                if permits > Self::MAX_PERMITS { Self::MAX_PERMITS } else { permits };
+            Self { word: AtomicUsize::new(permits * ONE), queue: WaitQueue::new(), origin }
+        }
+    }
+
+    /// Sets the number of free permits (at most [`Semaphore::MAX_PERMITS`]), whoever has some; for
+    /// a semaphore that nobody waits for yet.
+    pub fn reset(&self, permits: usize) {
+        let permits = permits.min(Self::MAX_PERMITS);
+        // Relaxed: whoever shares the semaphore afterwards publishes it.
+        let mut word = self.word.load(Ordering::Relaxed);
+        while let Err(changed) = self.word.compare_exchange_weak(
+            word,
+            (permits * ONE) | (word & PARKED),
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+        ) {
+            word = changed;
+        }
+    }
+
+    /// How many permits are free at this moment.
+    #[must_use]
+    pub fn permits(&self) -> usize {
+        self.word.load(Ordering::Relaxed) / ONE
+    }
+
+    /// Takes a permit if one is free. Never blocks.
+    #[inline]
+    pub fn try_acquire(&self) -> bool {
+        let mut word = self.word.load(Ordering::Relaxed);
+        while word >= ONE {
+            // Acquire pairs with the Release in `release`.
+            match self.word.compare_exchange_weak(
+                word,
+                word - ONE,
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return true,
+                Err(changed) => word = changed,
+            }
+        }
+        false
+    }
+
+    /// Takes a permit, waiting for it as long as it takes.
+    ///
+    /// # Errors
+    /// [`WaitError`]: a deadlock, or an exception of a signal handler; no permit is then taken.
+    #[inline]
+    pub fn acquire(&self) -> Result<(), WaitError> {
+        self.acquire_until(Deadline::NEVER).map(|_| ())
+    }
+
+    /// Takes a permit, waiting until the deadline; `Ok(false)` means that the time was up.
+    ///
+    /// # Errors
+    /// As [`Semaphore::acquire`].
+    #[inline]
+    pub fn acquire_until(&self, deadline: Deadline) -> Result<bool, WaitError> {
+        if self.try_acquire() { Ok(true) } else { self.acquire_slow(deadline) }
+    }
+
+    #[cold]
+    fn acquire_slow(&self, deadline: Deadline) -> Result<bool, WaitError> {
+        let mut since = None;
+        loop {
+            if self.try_acquire() {
+                return Ok(true);
+            }
+            if deadline.has_passed() {
+                return Ok(false);
+            }
+            let turn = *since.get_or_insert_with(Since::now);
+            let request =
+                Park { queue: &self.queue, what: self, deadline, since: Some(turn), next: None };
+            match park(&request, |_| self.mark_parked(), || true, |token| self.give_back(token))? {
+                Parked::Notified(HANDOFF) => return Ok(true),
+                Parked::Notified(_) => since = Some(turn.in_vain()),
+                Parked::Retry => {}
+                Parked::TimedOut => return Ok(false),
+            }
+        }
+    }
+
+    /// Under the queue's lock: sets `PARKED` unless there is a permit.
+    fn mark_parked(&self) -> bool {
+        // Relaxed: the releaser that sees the bit takes the queue's lock, which orders it.
+        match self.word.compare_exchange(0, PARKED, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => true,
+            Err(word) => word < ONE,
+        }
+    }
+
+    /// Hands on a wake that its receiver could not use.
+    fn give_back(&self, token: Token) {
+        // The permit was in the count before, so it fits.
+        let _ = self.release_slow(usize::from(token == HANDOFF), Self::MAX_PERMITS);
+    }
+
+    /// Adds `count` permits and wakes as many waiters.
+    ///
+    /// # Errors
+    /// [`TooManyReleases`], and nothing changes, if there would be more than
+    /// [`Semaphore::MAX_PERMITS`].
+    #[inline]
+    pub fn release(&self, count: usize) -> Result<(), TooManyReleases> {
+        self.release_up_to(count, Self::MAX_PERMITS)
+    }
+
+    /// As [`Semaphore::release`], with a bound of the caller's.
+    ///
+    /// # Errors
+    /// [`TooManyReleases`], and nothing changes, if there would be more than `bound`.
+    #[inline]
+    pub fn release_up_to(&self, count: usize, bound: usize) -> Result<(), TooManyReleases> {
+        let mut word = self.word.load(Ordering::Relaxed);
+        while word & PARKED == 0 {
+            if !fits(word, count, bound) {
+                return Err(TooManyReleases);
+            }
+            // Release pairs with the Acquire in `try_acquire`.
+            match self.word.compare_exchange_weak(
+                word,
+                word + count * ONE,
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return Ok(()),
+                Err(changed) => word = changed,
+            }
+        }
+        self.release_slow(count, bound)
+    }
+
+    /// Adds permits under the queue's lock: to starved waiters directly, to the rest through the
+    /// word; then wakes as many waiters as there are new permits.
+    #[cold]
+    fn release_slow(&self, mut count: usize, bound: usize) -> Result<(), TooManyReleases> {
+        let mut wakes = WakeList::default();
+        {
+            let mut list = self.queue.lock();
+            if !fits(self.word.load(Ordering::Relaxed), count, bound) {
+                return Err(TooManyReleases);
+            }
+            while count > 0 && list.first().is_some_and(|(_, since)| starved(since)) {
+                list.pop(HANDOFF).into_iter().for_each(|woken| wakes.push(woken));
+                count -= 1;
+            }
+            // Release pairs with the Acquire in `try_acquire`.
+            let before = self.word.fetch_add(count * ONE, Ordering::Release);
+            // Without new permits this is a wake handed on: it goes to the permits that are there.
+            let mut wanted = if count == 0 { before / ONE } else { count };
+            while wanted > 0
+                && let Some(woken) = list.pop(NORMAL)
+            {
+                wakes.push(woken);
+                wanted -= 1;
+            }
+            if list.is_empty() {
+                self.word.fetch_and(!PARKED, Ordering::Relaxed);
+            }
+        }
+        wakes.wake();
+        Ok(())
+    }
+
+    /// Names it in reports, and for those who look at who waits for what.
+    pub fn set_name(&self, name: &str) {
+        self.queue.set_name(self, name);
+    }
+
+    /// Where the semaphore was made.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.origin
+    }
+}
+
+#[expect(private_interfaces, reason = "sealed: nobody outside can name it")]
+impl Rule for Semaphore {
+    fn take(&self) -> bool {
+        self.try_acquire()
+    }
+    fn mark(&self) -> bool {
+        self.mark_parked()
+    }
+    fn hand_on(&self, token: Token) {
+        self.give_back(token);
+    }
+    fn queue(&self) -> &WaitQueue {
+        &self.queue
+    }
+}
+
+/// Whether `count` more permits than in `word` are at most `bound`.
+#[inline]
+fn fits(word: usize, count: usize, bound: usize) -> bool {
+    count <= bound && word / ONE <= bound - count
+}
+
+/// A semaphore whose count must not exceed its first value: releasing too often is an error.
+///
+/// ```
+/// use ropewalk::sync::{BoundedSemaphore, TooManyReleases};
+///
+/// let seats = BoundedSemaphore::new(1);
+/// assert!(seats.try_acquire());
+/// seats.release(1)?;
+/// assert_eq!(seats.release(1), Err(TooManyReleases));
+/// # Ok::<(), TooManyReleases>(())
+/// ```
+///
+/// # Interruption
+/// As [`Semaphore`].
+#[derive(Debug)]
+pub struct BoundedSemaphore {
+    semaphore: Semaphore,
+    bound: usize,
+}
+
+impl BoundedSemaphore {
+    const_unless_loom! {
+        /// A semaphore with `permits` permits, never more, which remembers the line where it was
+        /// made.
+        #[must_use]
+        #[track_caller]
+        pub fn new(permits: usize) -> Self {
+            Self::with_origin(permits, Origin::Rust(Location::caller()))
+        }
+    }
+
+    const_unless_loom! {
+        /// A semaphore with `permits` permits, never more, that was made at `origin`.
+        #[must_use]
+        pub fn with_origin(permits: usize, origin: Origin) -> Self {
+            Self { semaphore: Semaphore::with_origin(permits, origin), bound: permits }
+        }
+    }
+
+    /// How many permits there are at most.
+    #[must_use]
+    pub fn bound(&self) -> usize {
+        self.bound
+    }
+
+    /// As [`Semaphore::permits`].
+    #[must_use]
+    pub fn permits(&self) -> usize {
+        self.semaphore.permits()
+    }
+
+    /// As [`Semaphore::try_acquire`].
+    #[inline]
+    pub fn try_acquire(&self) -> bool {
+        self.semaphore.try_acquire()
+    }
+
+    /// As [`Semaphore::acquire`].
+    ///
+    /// # Errors
+    /// As [`Semaphore::acquire`].
+    #[inline]
+    pub fn acquire(&self) -> Result<(), WaitError> {
+        self.semaphore.acquire()
+    }
+
+    /// As [`Semaphore::acquire_until`].
+    ///
+    /// # Errors
+    /// As [`Semaphore::acquire`].
+    #[inline]
+    pub fn acquire_until(&self, deadline: Deadline) -> Result<bool, WaitError> {
+        self.semaphore.acquire_until(deadline)
+    }
+
+    /// Adds `count` permits.
+    ///
+    /// # Errors
+    /// [`TooManyReleases`], and nothing changes, if there would be more than at first.
+    #[inline]
+    pub fn release(&self, count: usize) -> Result<(), TooManyReleases> {
+        self.semaphore.release_up_to(count, self.bound)
+    }
+
+    /// Names it in reports, and for those who look at who waits for what.
+    pub fn set_name(&self, name: &str) {
+        self.semaphore.set_name(name);
+    }
+
+    /// Where the semaphore was made.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.semaphore.origin()
+    }
+}

@@ -1,0 +1,10 @@
+//! Things that happen at a time: timers, on threads that all timers share.
+
+#![forbid(unsafe_code)]
+
+mod runners;
+mod schedule;
+mod timer;
+
+pub use runners::{after_fork_in_child, after_fork_in_parent, before_fork};
+pub use timer::{StartError, Timer};

@@ -1,0 +1,210 @@
+//! The threads that run timers' callbacks: one as long as callbacks are short.
+//!
+//! The leader sleeps until the next timer is due and runs its callback. Waking another thread for
+//! each callback would double the cost, so the leader stays the leader while it runs one; a second
+//! runner, the standby, sleeps until that has taken [`LONG_NS`] and another timer is due, and only
+//! then takes over. The runner that was overtaken becomes the standby when it comes back. So there
+//! are as many runners as callbacks that block at the same time, and one or two more.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::schedule::{Callback, Key, Next, Runner, Schedule, Wants};
+use super::timer::Entry;
+use crate::platform::{self, SignalMask};
+use crate::primitive::{AtomicUsize, Ordering, ShortGuard, ShortLock, now};
+use crate::wait::{
+    Deadline, NORMAL, Park, Resource, ResourceKind, WaitList, WaitQueue, WakeList, current, park,
+};
+
+/// As much as the main thread has: callbacks are any code of the user. Only what is used is taken.
+const STACK: usize = 8 << 20;
+
+struct Runners {
+    schedule: ShortLock<Schedule>,
+    leader: Bench,
+    standby: Bench,
+}
+
+/// Where runners sleep.
+struct Bench {
+    queue: WaitQueue,
+    /// 1 while a timer waits, so that the sleepers can help somebody. Written under the schedule's
+    /// lock.
+    has_timers: AtomicUsize,
+}
+
+static RUNNERS: Runners = Runners {
+    schedule: ShortLock::new(Schedule::new()),
+    leader: Bench::new(),
+    standby: Bench::new(),
+};
+
+impl Bench {
+    const fn new() -> Self {
+        Self { queue: WaitQueue::new(), has_timers: AtomicUsize::new(0) }
+    }
+}
+
+impl Resource for Bench {
+    fn kind(&self) -> ResourceKind {
+        // Relaxed: the detector looks twice, and whoever starts a timer is a thread that runs.
+        match self.has_timers.load(Ordering::Relaxed) {
+            0 => ResourceKind::Idle,
+            _ => ResourceKind::Timer,
+        }
+    }
+    fn id(&self) -> usize {
+        std::ptr::from_ref(self) as usize
+    }
+    fn is_internal(&self) -> bool {
+        true
+    }
+}
+
+/// Starts a timer; the callback comes back if there is no thread to run it.
+pub(super) fn start(due: u64, entry: &Arc<Entry>, callback: Callback) -> Result<(), Callback> {
+    let (key, wants) = {
+        let mut schedule = RUNNERS.schedule.lock();
+        let (key, wants) = schedule.add(due, entry.clone(), callback);
+        entry.set_key(key);
+        RUNNERS.note(&schedule);
+        (key, wants)
+    };
+    if RUNNERS.get(wants, None) {
+        return Ok(());
+    }
+    // Without a standby a timer may be late; without a leader it would never fire.
+    let mut schedule = RUNNERS.schedule.lock();
+    if schedule.leader.is_some() {
+        return Ok(());
+    }
+    let back = schedule.remove(key, now());
+    RUNNERS.note(&schedule);
+    drop(schedule);
+    back.map_or(Ok(()), |((_, callback), _)| Err(callback))
+}
+
+/// Takes a timer out that has not fired, and says that it is over.
+pub(super) fn cancel(key: Key) -> Option<Callback> {
+    let mut wakes = WakeList::default();
+    let ((_, callback), wants) = {
+        let mut schedule = RUNNERS.schedule.lock();
+        let removed = schedule.remove(key, now())?;
+        RUNNERS.note(&schedule);
+        removed.0.0.finish(&mut wakes);
+        removed
+    };
+    wakes.wake();
+    RUNNERS.get(wants, None);
+    Some(callback)
+}
+
+impl Runners {
+    fn note(&self, schedule: &Schedule) {
+        let has_timers = usize::from(schedule.has_timers());
+        self.leader.has_timers.store(has_timers, Ordering::Relaxed);
+        self.standby.has_timers.store(has_timers, Ordering::Relaxed);
+    }
+
+    /// Gets whoever is wanted; `false` if there cannot be another thread. A new one calls back with
+    /// these signals blocked, or with those that the calling thread blocks.
+    fn get(&'static self, wants: Wants, signals: Option<SignalMask>) -> bool {
+        match wants {
+            Wants::Nobody => {}
+            Wants::Leader => drop(self.leader.queue.notify_one(NORMAL)),
+            Wants::Standby => drop(self.standby.queue.notify_one(NORMAL)),
+            Wants::NewRunner(runner) => {
+                let signals = signals.unwrap_or_else(SignalMask::current);
+                let thread =
+                    std::thread::Builder::new().name("ropewalk-timer".into()).stack_size(STACK);
+                let thread =
+                    platform::without_signals(|| thread.spawn(move || self.run(runner, signals)));
+                if thread.is_err() {
+                    self.schedule.lock().not_started(runner);
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// The life of a runner.
+    fn run(&'static self, me: Runner, signals: SignalMask) {
+        current().set_name("ropewalk-timer");
+        loop {
+            let (next, leads) = {
+                let mut schedule = self.schedule.lock();
+                let next = schedule.next(me, now());
+                self.note(&schedule);
+                (next, schedule.leader == Some(me))
+            };
+            match next {
+                Next::Fire(entry, callback, wants) => {
+                    self.get(wants, Some(signals));
+                    entry.begin();
+                    // A panic has been reported by the panic hook; the others' timers go on.
+                    let _ = signals.during(|| {
+                        std::panic::catch_unwind(std::panic::AssertUnwindSafe(callback))
+                    });
+                    let mut wakes = WakeList::default();
+                    {
+                        let _schedule = self.schedule.lock();
+                        entry.finish(&mut wakes);
+                    }
+                    wakes.wake();
+                }
+                Next::Sleep(until) => self.sleep(me, leads, until),
+                Next::End => return,
+            }
+        }
+    }
+
+    /// Sleeps as the leader or the standby, unless things have changed since that was decided.
+    fn sleep(&self, me: Runner, leads: bool, until: u64) {
+        let bench = if leads { &self.leader } else { &self.standby };
+        let deadline = Deadline::after(Duration::from_nanos(until.saturating_sub(now())));
+        let request = Park { queue: &bench.queue, what: bench, deadline, since: None, next: None };
+        let unchanged = |_: &mut WaitList| self.schedule.lock().still_sleeps(me, until);
+        // Whatever ends it: look.
+        let _ = park(&request, unchanged, || true, |_| {});
+    }
+}
+
+/// What keeps the runners where they are during a fork.
+type Stopped =
+    (ShortGuard<'static, WaitList>, ShortGuard<'static, WaitList>, ShortGuard<'static, Schedule>);
+
+static STOPPED: ShortLock<Option<Stopped>> = ShortLock::new(None);
+
+/// To be called by a host right before it forks, on the forking thread, before
+/// [`wait::before_fork`](crate::wait::before_fork): keeps the timers whole.
+///
+/// One of [`after_fork_in_parent`] and [`after_fork_in_child`] must follow, and no timer be started
+/// or cancelled in between.
+pub fn before_fork() {
+    let stopped =
+        (RUNNERS.leader.queue.lock(), RUNNERS.standby.queue.lock(), RUNNERS.schedule.lock());
+    *STOPPED.lock() = Some(stopped);
+}
+
+/// To be called in the parent after [`before_fork`] and a fork, also when the fork failed.
+pub fn after_fork_in_parent() {
+    let stopped = STOPPED.lock().take();
+    drop(stopped);
+}
+
+/// To be called in the child after [`before_fork`] and a fork, before
+/// [`wait::after_fork_in_child`](crate::wait::after_fork_in_child): the timers that waited in the
+/// parent are over here, without having fired.
+pub fn after_fork_in_child() {
+    let stopped = STOPPED.lock().take();
+    let forgotten = stopped.map(|(_leader, _standby, mut schedule)| schedule.forget());
+    for (entry, callback) in forgotten.into_iter().flatten() {
+        // Those who waited for it are not here.
+        entry.finish(&mut WakeList::default());
+        // It belonged to a thread that is not here. Dropping it could run code of the user, which
+        // may not run inside a fork.
+        std::mem::forget(callback);
+    }
+}

@@ -1,0 +1,239 @@
+//! A call that is made once, later: Python's `threading.Timer`.
+
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::runners;
+use super::schedule::{Callback, Key};
+use crate::primitive::{AtomicU32, AtomicU64, AtomicUsize, Ordering, ShortLock, now, thread_word};
+use crate::wait::{
+    Deadline, NORMAL, Origin, Park, Parked, Resource, ResourceKind, WaitError, WaitQueue, WakeList,
+    park,
+};
+
+/// Calls a function once, an interval after it was started, unless it is cancelled before.
+///
+/// Timers share a few threads of the runtime: one as long as callbacks are short, more while
+/// callbacks block. Those threads are started with the first timer and end some seconds after the
+/// last one. Dropping a `Timer` does not cancel it.
+///
+/// ```
+/// use ropewalk::time::Timer;
+/// use std::sync::atomic::{AtomicBool, Ordering};
+/// use std::time::Duration;
+///
+/// static RANG: AtomicBool = AtomicBool::new(false);
+///
+/// let timer = Timer::new(Duration::from_millis(5), || RANG.store(true, Ordering::Relaxed));
+/// timer.start()?;
+/// timer.join()?;
+/// assert!(RANG.load(Ordering::Relaxed));
+///
+/// let never = Timer::new(Duration::from_secs(3600), || unreachable!());
+/// never.start()?;
+/// assert!(never.cancel());
+/// assert!(never.is_done());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Interruption
+/// A blocked `join` runs the host's signal handlers and ends if one of them raised. In the child of
+/// a fork the timers that waited in the parent are over, without having fired.
+pub struct Timer {
+    interval: Duration,
+    /// Until it is started.
+    callback: ShortLock<Option<Callback>>,
+    entry: Arc<Entry>,
+}
+
+impl std::fmt::Debug for Timer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Timer")
+            .field("interval", &self.interval)
+            .field("is_done", &self.is_done())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why [`Timer::start`] failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StartError {
+    /// It was started or cancelled before.
+    Started,
+    /// The system has no thread for it. It can be started again.
+    NoThread,
+}
+
+impl std::fmt::Display for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Started => "the timer was started or cancelled before",
+            Self::NoThread => "there is no thread for the timer",
+        })
+    }
+}
+
+impl std::error::Error for StartError {}
+
+const OPEN: u32 = 0;
+const OVER: u32 = 1;
+
+/// What a timer's handle and its place in the schedule share.
+pub(super) struct Entry {
+    /// `OPEN`, or `OVER` once the callback has returned or the timer was cancelled.
+    state: AtomicU32,
+    due: AtomicU64,
+    /// Its number in the schedule, 0 before it is started.
+    number: AtomicU64,
+    /// The thread word of the runner while the callback runs.
+    runner: AtomicUsize,
+    /// The joiners.
+    queue: WaitQueue,
+    origin: Origin,
+}
+
+impl Entry {
+    pub(super) fn set_key(&self, (due, number): Key) {
+        // Relaxed (here and below): written and read under the schedule's lock or by the thread
+        // that started it; a thread that cancels got the handle after that.
+        self.due.store(due, Ordering::Relaxed);
+        self.number.store(number, Ordering::Relaxed);
+    }
+
+    /// The callback runs, on this thread.
+    pub(super) fn begin(&self) {
+        self.runner.store(thread_word(), Ordering::Relaxed);
+    }
+
+    /// It is over: notifies the joiners, which the caller wakes. Called under the schedule's lock,
+    /// so that a fork finds no joiners' queue half done.
+    pub(super) fn finish(&self, wakes: &mut WakeList) {
+        let mut list = self.queue.lock();
+        self.runner.store(0, Ordering::Relaxed);
+        // Release pairs with the Acquire in `is_over`: what the callback did is seen.
+        self.state.store(OVER, Ordering::Release);
+        while let Some(woken) = list.pop(NORMAL) {
+            wakes.push(woken);
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.state.load(Ordering::Acquire) == OVER
+    }
+}
+
+impl Resource for Entry {
+    fn kind(&self) -> ResourceKind {
+        ResourceKind::Timer
+    }
+    fn id(&self) -> usize {
+        std::ptr::from_ref(self) as usize
+    }
+    fn owner(&self) -> Option<usize> {
+        Some(self.runner.load(Ordering::Relaxed)).filter(|runner| *runner != 0)
+    }
+    fn origin(&self) -> Origin {
+        self.origin
+    }
+}
+
+impl Timer {
+    /// A timer that has not been started and that remembers the line where it was made.
+    #[must_use]
+    #[track_caller]
+    pub fn new(interval: Duration, callback: impl FnOnce() + Send + 'static) -> Self {
+        Self::with_origin(interval, callback, Origin::Rust(Location::caller()))
+    }
+
+    /// A timer that has not been started and that was made at `origin`.
+    #[must_use]
+    pub fn with_origin(
+        interval: Duration,
+        callback: impl FnOnce() + Send + 'static,
+        origin: Origin,
+    ) -> Self {
+        Self {
+            interval,
+            callback: ShortLock::new(Some(Box::new(callback))),
+            entry: Arc::new(Entry {
+                state: AtomicU32::new(OPEN),
+                due: AtomicU64::new(0),
+                number: AtomicU64::new(0),
+                runner: AtomicUsize::new(0),
+                queue: WaitQueue::new(),
+                origin,
+            }),
+        }
+    }
+
+    /// Starts the interval.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn start(&self) -> Result<(), StartError> {
+        let callback = self.callback.lock().take().ok_or(StartError::Started)?;
+        let nanos = u64::try_from(self.interval.as_nanos()).unwrap_or(u64::MAX);
+        let due = now().saturating_add(nanos).min(u64::MAX / 2);
+        runners::start(due, &self.entry, callback).map_err(|callback| {
+            *self.callback.lock() = Some(callback);
+            StartError::NoThread
+        })
+    }
+
+    /// Keeps the callback from being called; `false` if it has been called already, is being called
+    /// or was cancelled before. The callback is dropped before this returns.
+    pub fn cancel(&self) -> bool {
+        let unstarted = self.callback.lock().take();
+        if unstarted.is_some() {
+            let mut wakes = WakeList::default();
+            self.entry.finish(&mut wakes);
+            wakes.wake();
+            return true;
+        }
+        let key =
+            (self.entry.due.load(Ordering::Relaxed), self.entry.number.load(Ordering::Relaxed));
+        runners::cancel(key).is_some()
+    }
+
+    /// Whether the callback has returned or the timer was cancelled.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.entry.is_over()
+    }
+
+    /// Waits until the callback has returned or the timer is cancelled.
+    ///
+    /// # Errors
+    /// [`WaitError`]: a deadlock, or an exception of a signal handler.
+    pub fn join(&self) -> Result<(), WaitError> {
+        self.join_until(Deadline::NEVER).map(|_| ())
+    }
+
+    /// Waits as [`Timer::join`], until the deadline; `Ok(false)` means that the time was up.
+    ///
+    /// # Errors
+    /// As [`Timer::join`].
+    pub fn join_until(&self, deadline: Deadline) -> Result<bool, WaitError> {
+        if self.is_done() {
+            return Ok(true);
+        }
+        if deadline.has_passed() {
+            return Ok(false);
+        }
+        let entry = &*self.entry;
+        let request = Park { queue: &entry.queue, what: entry, deadline, since: None, next: None };
+        // A wake that crossed an exception needs no handing on: everybody was woken.
+        match park(&request, |_| !entry.is_over(), || true, |_| {})? {
+            Parked::Notified(_) | Parked::Retry => Ok(true),
+            Parked::TimedOut => Ok(false),
+        }
+    }
+
+    /// Where the timer was made.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.entry.origin
+    }
+}

@@ -1,0 +1,54 @@
+//! The wait point: the one place where a thread of the runtime goes to sleep.
+//!
+//! Rank 2. Every primitive is a state word, a `WaitQueue` and a rule; all of them block by
+//! calling `park`. The protocol, its states, races and numbered invariants are in `README.md`
+//! beside this file; comments that say "invariant 3" mean that list.
+
+mod deadline;
+mod ended;
+mod object;
+#[cfg(not(loom))]
+mod owed;
+// A model has no host whose lock a woken thread could want.
+#[cfg(loom)]
+#[path = "owed_model.rs"]
+mod owed;
+mod park;
+mod queue;
+mod report;
+mod runtime;
+mod site;
+mod tally;
+mod task;
+mod thread;
+
+pub use deadline::Deadline;
+pub use ended::{EndedThreads, ended_threads, keep_ended};
+pub use object::{Look, ObjectInfo, ObjectRef, objects};
+pub use owed::{let_go, owing};
+pub use report::{Deadlock, Link};
+pub use runtime::{
+    Depth, Host, HostSite, Observer, Origin, Resource, ResourceKind, Verdict, WaitError, set_host,
+    set_observer,
+};
+pub use site::Site;
+pub use tally::{WaitedFor, Waits};
+pub use thread::{
+    ThreadInfo, ThreadRef, WaitView, after_fork_in_child, after_fork_in_parent, before_fork,
+    blocked_threads, current, find, threads,
+};
+
+#[cfg(not(loom))]
+pub(crate) use ended::keeps as keeps_ended;
+#[cfg(all(unix, not(loom)))]
+pub(crate) use ended::measure_exactly;
+#[cfg(not(loom))]
+pub(crate) use object::gone_objects;
+pub(crate) use owed::is_about_to_sleep;
+pub(crate) use park::{Park, Parked, Since, park, park_and_take};
+pub(crate) use queue::{HANDOFF, List as WaitList, NORMAL, Token, WaitQueue, WakeList};
+pub(crate) use runtime::{Sched, SleepEnd, host};
+pub(crate) use task::TaskWait;
+pub(crate) use thread::{
+    ends_with_last_thread, find as find_by_word, live_threads, queued_threads,
+};

@@ -1,0 +1,244 @@
+//! `park`: the only function that puts a thread to sleep.
+
+use super::deadline::Deadline;
+use super::ended::is_exact;
+use super::owed;
+use super::queue::{GiveUp, List, NORMAL, Node, REFUSED, Standing, Token, WaitQueue, Wake};
+use super::runtime::{Resource, SleepEnd, Verdict, WaitError, host, observer, sched};
+use super::thread::{self, ThreadRef, WaitRecord};
+use crate::primitive::now;
+
+/// What to wait for, and how.
+pub(crate) struct Park<'a> {
+    /// The queue to stand in.
+    pub(crate) queue: &'a WaitQueue,
+    /// What the graph and the reports see.
+    pub(crate) what: &'a dyn Resource,
+    /// When to give up.
+    pub(crate) deadline: Deadline,
+    /// For a waiter that may wait several turns; `None` for one that begins now.
+    pub(crate) since: Option<Since>,
+    /// The lock that this waiter needs after its notification, and its queue: a notifier may move
+    /// the waiter there.
+    pub(crate) next: Option<(&'a WaitQueue, &'a dyn Resource)>,
+}
+
+/// When a wait began that may take several turns.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Since {
+    /// When the first turn began.
+    at: u64,
+    /// It was woken in vain: it goes to the front.
+    in_vain: bool,
+}
+
+impl Since {
+    /// The first turn begins now.
+    pub(crate) fn now() -> Self {
+        Self { at: now(), in_vain: false }
+    }
+
+    /// The next turn, of a waiter that was woken in vain.
+    pub(crate) fn in_vain(self) -> Self {
+        Self { in_vain: true, ..self }
+    }
+
+    /// Whether it was woken in vain.
+    pub(crate) fn is_in_vain(self) -> bool {
+        self.in_vain
+    }
+}
+
+/// How a wait ended, if neither by a signal nor as a deadlock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Parked {
+    /// A waker chose this waiter; the token says what it left.
+    Notified(Token),
+    /// The deadline passed first.
+    TimedOut,
+    /// `validate` said no: nothing happened.
+    Retry,
+}
+
+/// Waits in a queue until notified, timed out, interrupted or refused.
+///
+/// 1. Under the queue's lock `validate` looks (and may mark the primitive's word); `false` means
+///    [`Parked::Retry`]. Otherwise the thread stands in the queue.
+/// 2. `before_sleep` runs, the queue being unlocked; `false` means that there is to be no wait, and
+///    [`Parked::Retry`] (a wake that came already is given back).
+/// 3. The host may refuse the wait, and the observer may as a deadlock.
+/// 4. The thread sleeps, the host's lock being released.
+/// 5. Exactly one of wake, timeout, interruption and refusal wins; a wake that was first wins over
+///    a timeout. A wake that crossed an interruption or a refusal is passed to `give_back`, which
+///    must hand it on. For a waiter that had been moved to another queue, the token that was
+///    crossed is that of its first notification (`NORMAL`).
+///
+pub(crate) fn park(
+    request: &Park<'_>,
+    validate: impl FnOnce(&mut List) -> bool,
+    before_sleep: impl FnOnce() -> bool,
+    give_back: impl FnOnce(Token),
+) -> Result<Parked, WaitError> {
+    park_and_take(request, validate, before_sleep, give_back, &|_| {})
+}
+
+/// As [`park`]. A woken thread calls `take` before it asks for the host's lock: it may take there
+/// what it was woken for, as threads on their way to the host's lock would be overtaken by all that
+/// have it. The wait is not interrupted any more then.
+pub(crate) fn park_and_take(
+    request: &Park<'_>,
+    validate: impl FnOnce(&mut List) -> bool,
+    before_sleep: impl FnOnce() -> bool,
+    give_back: impl FnOnce(Token),
+    take: &dyn Fn(Token),
+) -> Result<Parked, WaitError> {
+    let me = thread::current();
+    let Since { at: since, in_vain } = request.since.unwrap_or_else(Since::now);
+    let node = Node::new(Wake::Thread(me.clone()), since, request.next);
+    let mut record = WaitRecord::new(request.what, request.deadline, since, &raw const node);
+    let (published, mut object) = {
+        let mut list = request.queue.lock();
+        if !validate(&mut list) {
+            return Ok(Parked::Retry);
+        }
+        // SAFETY: the node lives on this stack frame, which is left only after the node has been
+        // notified or has given up (`settle`).
+        unsafe { list.push(request.queue, &node, in_vain) };
+        record.object = list.object();
+        // Under the queue's lock: a notifier may move the node and tell the record so, and a fork
+        // must find the record of every node that stands in a queue.
+        let object = record.object;
+        (me.publish(&mut record), object)
+    };
+    // A model has no list of objects.
+    if object.is_null() && cfg!(not(loom)) && request.what.is_counted() {
+        // Only now: the host may have another thread run, which may fork.
+        object = request.queue.make_object(request.what);
+        // SAFETY: the record lives until the end of this function, the object as long as the queue.
+        unsafe { me.set_object(published, request.what, object) };
+    }
+    let result = if before_sleep() {
+        // SAFETY: the record lives until the end of this function.
+        unsafe { WaitRecord::begin(published) };
+        let result = settle(&me, &node, request, give_back, take);
+        observer().after_block(&me);
+        // SAFETY: null, or alive as long as the queue, which we borrow.
+        if let Some(object) = unsafe { object.as_ref() } {
+            me.tally.count(object, since, in_vain);
+            if is_exact() {
+                observer().waited(&me, object, since);
+            }
+        }
+        match result {
+            // Ctrl-C that came before the refusal would have ended the wait: it is the answer.
+            Err(WaitError::Deadlock(_)) if host().signals_raised() => Err(WaitError::Interrupted),
+            result => result,
+        }
+    } else {
+        leave(&node, give_back);
+        Ok(Parked::Retry)
+    };
+    me.unpublish(published);
+    // If there was no sleep.
+    owed::pay();
+    result
+}
+
+fn settle(
+    me: &ThreadRef,
+    node: &Node,
+    request: &Park<'_>,
+    give_back: impl FnOnce(Token),
+    take: &dyn Fn(Token),
+) -> Result<Parked, WaitError> {
+    let (what, deadline) = (request.what, request.deadline);
+    if host().refuses(what.kind(), deadline) {
+        leave(node, give_back);
+        return Err(WaitError::Interrupted);
+    }
+    let error = match observer().before_block(me, what, deadline) {
+        Verdict::Deadlock(report) => WaitError::Deadlock(report),
+        Verdict::Sleep => loop {
+            match sleep(me, node, deadline, take) {
+                SleepEnd::Permit => {}
+                // The wake wins if it was first; a waiter that was moved was notified in time.
+                SleepEnd::TimedOut => match node.give_up(GiveUp::UnlessMoved) {
+                    Standing::Waiting => return Ok(Parked::TimedOut),
+                    Standing::Moved | Standing::Notified(_) => {}
+                },
+                SleepEnd::Interrupted => break WaitError::Interrupted,
+            }
+            match node.standing() {
+                Standing::Notified(REFUSED) => return Err(WaitError::Deadlock(me.take_refusal())),
+                Standing::Notified(token) => return Ok(Parked::Notified(token)),
+                Standing::Waiting | Standing::Moved => {}
+            }
+        },
+    };
+    leave(node, give_back);
+    Err(error)
+}
+
+/// Leaves the queue, handing on a wake that came already.
+fn leave(node: &Node, give_back: impl FnOnce(Token)) {
+    match node.give_up(GiveUp::Always) {
+        // Refused: nothing was given.
+        Standing::Waiting | Standing::Notified(REFUSED) => {}
+        Standing::Moved => give_back(NORMAL),
+        Standing::Notified(token) => give_back(token),
+    }
+}
+
+/// When the main thread looks for signals again, in nanoseconds after it fell asleep.
+///
+/// A signal that comes after the last look and before the system call leaves its mark in the host
+/// but does not end the sleep: there is no way to do both at once. (Nor in CPython's own locks,
+/// whose sleeper would then miss Ctrl-C.) So the first two sleeps of a wait are short ones, and
+/// those after each signal.
+const LOOKS: [u64; 2] = [2_000_000, 100_000_000];
+
+/// Sleeps until the node is notified, its time is up or a handler raised. The node stays queued
+/// meanwhile, also while handlers run.
+fn sleep(me: &ThreadRef, node: &Node, deadline: Deadline, take: &dyn Fn(Token)) -> SleepEnd {
+    let (host, sched) = (host(), sched());
+    let first_looks = || if me.is_main() { LOOKS.iter() } else { [].iter() };
+    let mut looks = first_looks();
+    // A signal that came before we stood in the queue would otherwise be seen only after the wait.
+    while !host.signals_raised() {
+        let mut end = SleepEnd::Permit;
+        let look = looks.next().map_or(u64::MAX, |pause| now() + pause);
+        host.detached(&mut || {
+            owed::pay();
+            loop {
+                let at = match node.standing() {
+                    Standing::Notified(token) => {
+                        if token != REFUSED {
+                            take(token);
+                        }
+                        break end = SleepEnd::Permit;
+                    }
+                    Standing::Waiting => deadline.at(),
+                    // Notified in time; what it waits for now is the lock.
+                    Standing::Moved => None,
+                };
+                let until = at.map_or(look, |at| at.min(look));
+                end = sched.sleep(&me.parker, (until != u64::MAX).then_some(until));
+                if end == SleepEnd::Interrupted {
+                    looks = first_looks();
+                } else if end == SleepEnd::TimedOut && at.is_none_or(|at| at > look) {
+                    end = SleepEnd::Interrupted;
+                }
+                if end != SleepEnd::Permit {
+                    break;
+                }
+            }
+            if is_exact() {
+                me.tally.woke();
+            }
+        });
+        if end != SleepEnd::Interrupted {
+            return end;
+        }
+    }
+    SleepEnd::Interrupted
+}

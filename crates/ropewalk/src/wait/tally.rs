@@ -1,0 +1,307 @@
+//! How often and how long was waited: sums and a coarse histogram.
+//!
+//! Written at the end of each wait and read by whoever looks, without a lock: a reader may see a
+//! wait in the one number and not yet in the other. All orderings are Relaxed for that reason.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::ended::is_exact;
+use super::object::ObjectInfo;
+use super::runtime::ResourceKind;
+use crate::primitive::{now, now_coarse};
+
+/// The waits of the first class are shorter than two to this power of nanoseconds; each further
+/// class reaches twice as far.
+const FIRST_BITS: u32 = 13;
+const CLASSES: usize = 18;
+
+/// The waits for one thing, by all threads.
+#[derive(Debug)]
+pub(super) struct Tally {
+    total: AtomicU64,
+    most: AtomicU64,
+    classes: [AtomicU32; CLASSES],
+}
+
+fn class_of(nanos: u64) -> usize {
+    let bits = u64::BITS - nanos.leading_zeros();
+    (bits.saturating_sub(FIRST_BITS) as usize).min(CLASSES - 1)
+}
+
+impl Tally {
+    pub(super) const fn new() -> Self {
+        Self {
+            total: AtomicU64::new(0),
+            most: AtomicU64::new(0),
+            classes: [const { AtomicU32::new(0) }; CLASSES],
+        }
+    }
+
+    /// Counts a wait of `nanos`. If it goes on from one that was counted as `before`, that one is
+    /// taken back: a thread that was woken in vain and waits again waits once.
+    /// `weight` is the number of waits that it stands for.
+    pub(super) fn add(&self, nanos: u64, before: Option<u64>, weight: u32) {
+        let class = class_of(nanos);
+        match before.map(class_of) {
+            Some(counted) if counted == class => {}
+            Some(counted) => {
+                self.classes[counted].fetch_sub(weight, Ordering::Relaxed);
+                self.classes[class].fetch_add(weight, Ordering::Relaxed);
+            }
+            None => {
+                self.classes[class].fetch_add(weight, Ordering::Relaxed);
+            }
+        }
+        let more = nanos.saturating_sub(before.unwrap_or(0));
+        self.total.fetch_add(more * u64::from(weight), Ordering::Relaxed);
+        // A load first: most waits are not the longest.
+        if self.most.load(Ordering::Relaxed) < nanos {
+            self.most.fetch_max(nanos, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn read(&self) -> Waits {
+        let mut waits = Waits {
+            total: Duration::from_nanos(self.total.load(Ordering::Relaxed)),
+            most: Duration::from_nanos(self.most.load(Ordering::Relaxed)),
+            ..Waits::default()
+        };
+        for (sum, class) in waits.classes.iter_mut().zip(&self.classes) {
+            *sum = u64::from(class.load(Ordering::Relaxed));
+        }
+        waits
+    }
+}
+
+/// How often and how long was waited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Waits {
+    /// All waits together.
+    pub total: Duration,
+    /// The longest.
+    pub most: Duration,
+    classes: [u64; CLASSES],
+}
+
+impl Waits {
+    /// How many there were.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.classes.iter().sum()
+    }
+
+    /// The wait that `share` of all waits (0.5: half of them) were not longer than. It comes from
+    /// classes that double: up to twice as much as the truth, and never more than the longest.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a share of a count")]
+    pub fn quantile(&self, share: f64) -> Duration {
+        let wanted = self.count() as f64 * share;
+        let mut seen = 0;
+        for (class, count) in self.classes.iter().enumerate() {
+            seen += count;
+            if *count > 0 && seen as f64 >= wanted {
+                if class == CLASSES - 1 {
+                    break;
+                }
+                return Duration::from_nanos(1 << (FIRST_BITS as usize + class)).min(self.most);
+            }
+        }
+        self.most
+    }
+
+    /// Adds the waits for something else.
+    pub fn merge(&mut self, other: &Self) {
+        self.total += other.total;
+        self.most = self.most.max(other.most);
+        for (sum, class) in self.classes.iter_mut().zip(&other.classes) {
+            *sum += class;
+        }
+    }
+}
+
+/// For how many kinds of things a thread's waits are kept apart.
+const KINDS: usize = 24;
+
+/// Of so many short waits one is measured, if there are many.
+const SAMPLE: u32 = 8;
+/// What is shorter is short. At least one step of the coarse clock.
+const SHORT_NS: u64 = 10_000_000;
+
+fn is_short(since: u64) -> bool {
+    now_coarse().saturating_sub(since) < SHORT_NS
+}
+
+/// The waits of one thread. Written by that thread alone, so a load and a store will do.
+#[derive(Debug)]
+pub(super) struct ThreadTally {
+    kinds: [(AtomicU64, AtomicU64); KINDS],
+    /// How long it waited for the host's lock after it had been woken.
+    host: AtomicU64,
+    /// When its sleep ended, where that is measured.
+    woke: AtomicU64,
+    /// How many short waits for things that are often waited for there were.
+    short: AtomicU32,
+    /// The last wait that was counted: when it began, its length, and its weight.
+    last: (AtomicU64, AtomicU64, AtomicU32),
+    /// The number of the wake that ended, or will end, its wait; 0 for none. A trace's business.
+    #[cfg(not(loom))]
+    pub(super) flow: AtomicU64,
+}
+
+/// How often and how long a thread waited for things of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WaitedFor {
+    /// The kind.
+    pub kind: ResourceKind,
+    /// How often.
+    pub count: u64,
+    /// How long in all.
+    pub total: Duration,
+}
+
+fn plus(cell: &AtomicU64, more: u64) {
+    cell.store(cell.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
+}
+
+impl ThreadTally {
+    pub(super) const fn new() -> Self {
+        Self {
+            kinds: [const { (AtomicU64::new(0), AtomicU64::new(0)) }; KINDS],
+            host: AtomicU64::new(0),
+            woke: AtomicU64::new(0),
+            short: AtomicU32::new(0),
+            last: (AtomicU64::new(0), AtomicU64::new(0), AtomicU32::new(0)),
+            #[cfg(not(loom))]
+            flow: AtomicU64::new(0),
+        }
+    }
+
+    /// The sleep is over; the thread wants the host's lock next.
+    pub(super) fn woke(&self) {
+        self.woke.store(now(), Ordering::Relaxed);
+    }
+
+    /// A wait for `object` that began at `since` is over; `goes_on` if it was not the first turn.
+    ///
+    /// A look at a good clock costs more than all the rest together, and threads that hand each
+    /// other things wait a million times a second. So of short waits for what was often waited for
+    /// every eighth is measured, and stands for eight. A clock that moves every few milliseconds is
+    /// enough to tell which waits are long.
+    pub(super) fn count(&self, object: &ObjectInfo, since: u64, goes_on: bool) {
+        let mut weight = 1;
+        if object.is_hot() && !goes_on && !is_exact() && is_short(since) {
+            let short = self.short.load(Ordering::Relaxed).wrapping_add(1);
+            self.short.store(short, Ordering::Relaxed);
+            if !short.is_multiple_of(SAMPLE) {
+                return;
+            }
+            weight = SAMPLE;
+        }
+        object.see();
+        let turn = self.add(object.kind(), since, goes_on, weight, now());
+        object.tally().add(turn.length, turn.before, turn.weight);
+    }
+
+    /// Counts a turn that is over now. Returns its length, and what was counted of the wait before.
+    fn add(&self, kind: ResourceKind, since: u64, goes_on: bool, weight: u32, now: u64) -> Turn {
+        let length = now.saturating_sub(since);
+        let (last_since, last_length, last_weight) = &self.last;
+        let before = (goes_on && last_since.load(Ordering::Relaxed) == since)
+            .then(|| last_length.load(Ordering::Relaxed));
+        let weight = if before.is_some() { last_weight.load(Ordering::Relaxed) } else { weight };
+        last_since.store(since, Ordering::Relaxed);
+        last_length.store(length, Ordering::Relaxed);
+        last_weight.store(weight, Ordering::Relaxed);
+        let (count, total) = &self.kinds[(kind as usize).min(KINDS - 1)];
+        plus(count, if before.is_none() { u64::from(weight) } else { 0 });
+        plus(total, length.saturating_sub(before.unwrap_or(0)) * u64::from(weight));
+        let woke = self.woke.load(Ordering::Relaxed);
+        // Older than the wait, or zero, where it is not measured.
+        if woke >= since {
+            plus(&self.host, now.saturating_sub(woke));
+        }
+        Turn { length, before, weight }
+    }
+
+    /// How long the thread waited for the host's lock after it had been woken.
+    pub(super) fn host(&self) -> Duration {
+        Duration::from_nanos(self.host.load(Ordering::Relaxed))
+    }
+
+    /// What it waited for, kind by kind.
+    pub(super) fn read(&self) -> Vec<WaitedFor> {
+        let each = |kind: &ResourceKind| {
+            let (count, total) = &self.kinds[*kind as usize];
+            let count = count.load(Ordering::Relaxed);
+            let total = Duration::from_nanos(total.load(Ordering::Relaxed));
+            (count > 0).then_some(WaitedFor { kind: *kind, count, total })
+        };
+        ResourceKind::ALL.iter().filter_map(each).collect()
+    }
+}
+
+/// One turn of a wait, for the tally of what was waited for.
+#[derive(Debug, Clone, Copy)]
+struct Turn {
+    length: u64,
+    before: Option<u64>,
+    weight: u32,
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_double_and_the_longest_is_exact() {
+        let tally = Tally::new();
+        for nanos in [1, 8_191, 8_192, 9_000, 3_000_000_000] {
+            tally.add(nanos, None, 1);
+        }
+        let waits = tally.read();
+        assert_eq!(waits.count(), 5);
+        assert_eq!(waits.total, Duration::from_nanos(3_000_025_384));
+        assert_eq!(waits.most, Duration::from_secs(3));
+        assert_eq!(waits.quantile(0.4), Duration::from_nanos(8_192));
+        assert_eq!(waits.quantile(0.5), Duration::from_nanos(16_384));
+        assert_eq!(waits.quantile(0.99), Duration::from_secs(3));
+        assert_eq!(Waits::default().quantile(0.99), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_wait_that_goes_on_is_counted_once() {
+        let thread = ThreadTally::new();
+        let tally = Tally::new();
+        let add = |since, goes_on, now| {
+            let turn = thread.add(ResourceKind::Lock, since, goes_on, 1, now);
+            tally.add(turn.length, turn.before, turn.weight);
+        };
+        add(100, false, 5_100);
+        add(100, true, 90_100);
+        add(200_000, true, 200_001);
+        let waits = tally.read();
+        assert_eq!((waits.count(), waits.total), (2, Duration::from_nanos(90_001)));
+        let kinds = thread.read();
+        assert_eq!(kinds.len(), 1);
+        assert_eq!((kinds[0].count, kinds[0].total), (2, Duration::from_nanos(90_001)));
+    }
+
+    #[test]
+    fn a_sample_stands_for_many() {
+        let tally = Tally::new();
+        tally.add(5_000, None, 8);
+        tally.add(90_000, Some(5_000), 8);
+        let waits = tally.read();
+        assert_eq!((waits.count(), waits.total), (8, Duration::from_micros(720)));
+    }
+
+    #[test]
+    fn every_kind_has_a_place_of_its_own() {
+        let mut places: Vec<usize> = ResourceKind::ALL.iter().map(|kind| *kind as usize).collect();
+        places.sort_unstable();
+        places.dedup();
+        assert_eq!(places.len(), ResourceKind::ALL.len());
+        assert!(places.iter().all(|place| *place < KINDS));
+    }
+}

@@ -1,0 +1,568 @@
+//! The record of each thread: how to wake it, and what it waits for.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+use super::deadline::Deadline;
+use super::object::{self, ObjectInfo};
+use super::queue::{Node, Standing, erase};
+use super::report::Deadlock;
+use super::runtime::Resource;
+use super::tally::{ThreadTally, WaitedFor};
+use crate::platform;
+use crate::primitive::{
+    AtomicU64, AtomicUsize, Ordering, Parker, ShortLock, global, thread_local, thread_word,
+};
+
+/// A shared reference to a thread's record.
+pub type ThreadRef = Arc<ThreadInfo>;
+
+/// What the runtime knows of one thread that has blocked, or that was registered.
+#[derive(Debug)]
+pub struct ThreadInfo {
+    word: usize,
+    native_id: AtomicU64,
+    /// 1 for the thread that the process began with.
+    main: AtomicUsize,
+    name: ShortLock<Option<Arc<str>>>,
+    pub(super) parker: Parker,
+    /// The innermost wait of this thread; a wait begun inside a signal handler stands before the
+    /// one that it interrupted.
+    waiting: ShortLock<Innermost>,
+    /// Why this thread's wait was refused while it slept.
+    refusal: ShortLock<Option<Box<Deadlock>>>,
+    /// 1 once it runs no more code of the user.
+    leaving: AtomicUsize,
+    /// When it was registered.
+    began: u64,
+    pub(super) tally: ThreadTally,
+}
+
+#[derive(Debug)]
+struct Innermost(*const WaitRecord);
+
+// SAFETY: the pointer is followed only while the ShortLock around it is held, and the thread whose
+// stack holds the record takes the pointer out, under that lock, before the record dies.
+unsafe impl Send for Innermost {}
+
+/// One wait, on the stack of the thread that waits.
+#[derive(Debug)]
+pub(super) struct WaitRecord {
+    pub(super) what: *const dyn Resource,
+    /// What is known of it, or null: as good as the queue that the node is in.
+    pub(super) object: *const ObjectInfo,
+    pub(super) deadline: Deadline,
+    pub(super) since: u64,
+    pub(super) node: *const Node,
+    outer: *const WaitRecord,
+    serial: u64,
+    /// 1 when the thread is about to sleep; before that it still runs code, a lock's release, say.
+    begun: AtomicUsize,
+    /// This wait was or will be refused: nobody needs to see to that again.
+    refused: bool,
+}
+
+/// A look at what a thread waits for, valid while its record is locked.
+#[derive(Clone, Copy)]
+pub struct WaitView<'a> {
+    /// What it waits for.
+    pub what: &'a dyn Resource,
+    /// What is known of that from earlier waits.
+    pub object: Option<&'a ObjectInfo>,
+    /// When it gives up.
+    pub deadline: Deadline,
+    since: u64,
+    /// A number that no other wait of the process has.
+    pub serial: u64,
+    /// Whether a waker has chosen this thread, or the wait was refused: it is about to go on.
+    pub notified: bool,
+}
+
+impl WaitView<'_> {
+    /// How long it has waited, in nanoseconds.
+    #[must_use]
+    pub fn waited_ns(&self) -> u64 {
+        crate::primitive::now().saturating_sub(self.since)
+    }
+}
+
+impl std::fmt::Debug for WaitView<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WaitView")
+            .field("kind", &self.what.kind())
+            .field("deadline", &self.deadline)
+            .field("waited_ns", &self.waited_ns())
+            .field("serial", &self.serial)
+            .field("notified", &self.notified)
+            .finish()
+    }
+}
+
+impl ThreadInfo {
+    fn new() -> Self {
+        let native_id = platform::native_id();
+        Self {
+            word: thread_word(),
+            native_id: AtomicU64::new(native_id),
+            main: AtomicUsize::new(usize::from(platform::is_main_thread(native_id))),
+            name: ShortLock::new(None),
+            parker: Parker::new(),
+            waiting: ShortLock::new(Innermost(std::ptr::null())),
+            refusal: ShortLock::new(None),
+            leaving: AtomicUsize::new(0),
+            began: crate::primitive::now(),
+            tally: ThreadTally::new(),
+        }
+    }
+
+    /// The word that locks store as their owner.
+    #[must_use]
+    pub fn word(&self) -> usize {
+        self.word
+    }
+
+    /// The kernel's number for the thread; 0 on systems without one.
+    #[must_use]
+    pub fn native_id(&self) -> u64 {
+        // Relaxed: written before the record is shared, and by the child of a fork, which is alone.
+        self.native_id.load(Ordering::Relaxed)
+    }
+
+    /// The name for reports, if one was given.
+    #[must_use]
+    pub fn name(&self) -> Option<Arc<str>> {
+        self.name.lock().clone()
+    }
+
+    /// Names the thread in reports.
+    pub fn set_name(&self, name: impl Into<Arc<str>>) {
+        let new = Some(name.into());
+        let old = std::mem::replace(&mut *self.name.lock(), new);
+        drop(old);
+    }
+
+    /// Whether this is the thread that the process began with. `false` where that is unknown.
+    #[must_use]
+    pub fn is_main(&self) -> bool {
+        // Relaxed: as for `native_id`.
+        self.main.load(Ordering::Relaxed) == 1
+    }
+
+    /// How long ago the thread was registered, in nanoseconds.
+    #[must_use]
+    pub fn age_ns(&self) -> u64 {
+        crate::primitive::now().saturating_sub(self.began)
+    }
+
+    /// How often and how long it waited, for each kind of thing: waits that are over.
+    #[must_use]
+    pub fn waited_for(&self) -> Vec<WaitedFor> {
+        self.tally.read()
+    }
+
+    /// How long it waited for the host's own lock (Python's GIL) after it had been woken: since
+    /// [`keep_ended`](super::keep_ended), or while there is a trace.
+    #[must_use]
+    pub fn waited_for_host(&self) -> std::time::Duration {
+        self.tally.host()
+    }
+
+    /// Notes the number of the wake that ends the thread's wait.
+    #[cfg(all(unix, not(loom)))]
+    pub(crate) fn set_flow(&self, flow: u64) {
+        // Relaxed: the wake itself orders it.
+        self.tally.flow.store(flow, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// The number of the wake that ended the thread's wait, 0 if none is known.
+    #[cfg(all(unix, not(loom)))]
+    pub(crate) fn take_flow(&self) -> u64 {
+        self.tally.flow.swap(0, std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// Says that the thread will run no more code of the user; returns whether that was new.
+    pub(crate) fn leave(&self) -> bool {
+        // SeqCst: of two threads that leave last one must see the other leaving.
+        self.leaving.swap(1, Ordering::SeqCst) == 0
+    }
+
+    /// Whether the thread runs no more code of the user.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::SeqCst) == 1
+    }
+
+    /// How many waits of this thread stand in a queue: more than one if handlers wait as well.
+    fn queued(&self) -> usize {
+        let innermost = self.waiting.lock();
+        let mut record = innermost.0;
+        let mut count = 0;
+        while !record.is_null() {
+            // SAFETY: published records, and their nodes, are alive.
+            let (each, node) = unsafe { (&*record, &*(*record).node) };
+            count += usize::from(node.is_queued());
+            record = each.outer;
+        }
+        count
+    }
+
+    /// Has nobody else find the wait that this thread is in, because it is refused already.
+    pub(crate) fn mark_refused(&self) {
+        let innermost = self.waiting.lock();
+        let record = innermost.0.cast_mut();
+        if !record.is_null() {
+            // SAFETY: published records are alive, and are written only under this lock.
+            unsafe { (*record).refused = true };
+        }
+    }
+
+    /// Ends the wait that this thread sleeps in, telling it why, unless it was notified already.
+    pub(crate) fn refuse(&self, why: Deadlock) {
+        let old = self.refusal.lock().replace(Box::new(why));
+        drop(old);
+        let refused = loop {
+            let innermost = self.waiting.lock();
+            if innermost.0.is_null() {
+                break false;
+            }
+            // SAFETY: published, so the record and its node are alive (invariant 6) while we hold
+            // the lock, which the thread needs to get out.
+            if let Some(refused) = unsafe { (*(*innermost.0).node).try_refuse() } {
+                break refused;
+            }
+        };
+        if refused {
+            super::runtime::sched().wake(&self.parker);
+        }
+    }
+
+    #[expect(clippy::unnecessary_box_returns, reason = "it is carried in a box")]
+    pub(super) fn take_refusal(&self) -> Box<Deadlock> {
+        // A refusal is stored before its token is.
+        self.refusal.lock().take().unwrap_or_default()
+    }
+
+    /// Calls `look` with the thread's innermost wait, while that cannot end.
+    pub fn look<R>(&self, look: impl FnOnce(Option<WaitView<'_>>) -> R) -> R {
+        let innermost = self.waiting.lock();
+        if innermost.0.is_null() {
+            return look(None);
+        }
+        // SAFETY: non-null means published; the record and its resource outlive the publication
+        // (invariant 6), which cannot end while we hold the lock.
+        let (record, what) = unsafe { (&*innermost.0, &*(*innermost.0).what) };
+        // Acquire pairs with the Release in `begin`: what the thread did before it slept, such as
+        // to notify another one, is seen.
+        if record.begun.load(Ordering::Acquire) == 0 {
+            return look(None);
+        }
+        look(Some(WaitView {
+            what,
+            // SAFETY: null, or alive as long as the queue that the record's node is in.
+            object: unsafe { record.object.as_ref() },
+            deadline: record.deadline,
+            since: record.since,
+            serial: record.serial,
+            // SAFETY: the node lives as long as the record.
+            notified: record.refused
+                || matches!(unsafe { &*record.node }.standing(), Standing::Notified(_)),
+        }))
+    }
+
+    /// Publishes `record` as the innermost wait. The caller unpublishes it before it dies, and uses
+    /// it until then through the returned pointer only.
+    pub(super) fn publish(&self, record: &mut WaitRecord) -> *const WaitRecord {
+        let mut innermost = self.waiting.lock();
+        record.outer = innermost.0;
+        innermost.0 = record;
+        innermost.0
+    }
+
+    /// Takes the innermost wait, which must be `record`, back.
+    pub(super) fn unpublish(&self, record: *const WaitRecord) {
+        let mut innermost = self.waiting.lock();
+        debug_assert!(std::ptr::eq(innermost.0, record));
+        // SAFETY: published until now, so alive.
+        innermost.0 = unsafe { (*record).outer };
+    }
+
+    /// Says what is known of `what`, unless the published `record` waits for something else by now.
+    ///
+    /// # Safety
+    /// The record is published by this thread, and `object` outlives the wait.
+    pub(super) unsafe fn set_object(
+        &self,
+        record: *const WaitRecord,
+        what: &dyn Resource,
+        object: *const ObjectInfo,
+    ) {
+        let _innermost = self.waiting.lock();
+        // SAFETY: published records are alive, and are written only under this lock.
+        unsafe {
+            if std::ptr::addr_eq((*record).what, what) {
+                (*record.cast_mut()).object = object;
+            }
+        }
+    }
+
+    /// Says that the published wait with this node now waits for `what`, of which `object` is
+    /// known, without a deadline.
+    ///
+    /// # Safety
+    /// Both outlive the wait.
+    pub(super) unsafe fn redirect(
+        &self,
+        node: *const Node,
+        what: *const dyn Resource,
+        object: *const ObjectInfo,
+    ) {
+        let innermost = self.waiting.lock();
+        let mut record = innermost.0.cast_mut();
+        while !record.is_null() {
+            // SAFETY: published records are alive, and are written only under this lock.
+            unsafe {
+                if (*record).node == node {
+                    (*record).what = what;
+                    (*record).object = object;
+                    (*record).deadline = Deadline::NEVER;
+                    return;
+                }
+                record = (*record).outer.cast_mut();
+            }
+        }
+    }
+}
+
+impl WaitRecord {
+    pub(super) fn new(
+        what: &dyn Resource,
+        deadline: Deadline,
+        since: u64,
+        node: *const Node,
+    ) -> Self {
+        static SERIAL: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+        // `park` keeps the reference alive until it has unpublished the record.
+        let what = erase(what);
+        Self {
+            what,
+            object: std::ptr::null(),
+            deadline,
+            since,
+            node,
+            outer: std::ptr::null(),
+            serial: SERIAL.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
+            begun: AtomicUsize::new(0),
+            refused: false,
+        }
+    }
+
+    /// The thread is about to sleep.
+    ///
+    /// # Safety
+    /// The record is alive.
+    pub(super) unsafe fn begin(record: *const Self) {
+        // Release pairs with the Acquire in `look`.
+        // SAFETY: the caller's; the field is only ever shared.
+        unsafe { &(*record).begun }.store(1, Ordering::Release);
+    }
+}
+
+/// How many waits of threads stand in some queue: a thread that was chosen by a waker counts no more,
+/// though it may not have run yet.
+pub(super) struct Queued(std::sync::atomic::AtomicUsize);
+
+pub(super) static QUEUED: Queued = Queued(std::sync::atomic::AtomicUsize::new(0));
+
+impl Queued {
+    /// A waiter with this word, which a task has not, has come.
+    pub(super) fn add(&self, word: usize) {
+        // SeqCst: of two threads that block last at the same moment one must see both counted.
+        self.0.fetch_add(usize::from(word != 0), std::sync::atomic::Ordering::SeqCst);
+    }
+
+    /// It has left.
+    pub(super) fn remove(&self, word: usize) {
+        self.0.fetch_sub(usize::from(word != 0), std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
+/// How many waits of threads stand in some queue.
+pub(crate) fn queued_threads() -> usize {
+    QUEUED.0.load(std::sync::atomic::Ordering::SeqCst)
+}
+
+/// All threads by their word.
+struct Registry {
+    by_word: ShortLock<Option<ByWord>>,
+}
+
+type ByWord = HashMap<usize, ThreadRef, BuildHasherDefault<WordHasher>>;
+
+/// Words are addresses, far apart and chosen by nobody: a multiplication spreads them well enough,
+/// in a tenth of the time that a hash takes which withstands an attacker.
+#[derive(Default)]
+struct WordHasher(u64);
+
+impl Hasher for WordHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_usize(usize::from(*byte));
+        }
+    }
+    fn write_usize(&mut self, word: usize) {
+        // The odd number next to 2^64 divided by the golden ratio. The map looks at the highest
+        // bits and the lowest ones; the product's lowest are those of the word, always 0.
+        let product = (self.0 ^ word as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = product ^ (product >> 32);
+    }
+}
+
+fn registry() -> &'static Registry {
+    global! { static REGISTRY: Registry = Registry { by_word: ShortLock::new(None) }; }
+    &REGISTRY
+}
+
+/// Registers the thread for as long as it lives.
+struct Slot(ThreadRef);
+
+impl Slot {
+    fn new() -> Self {
+        let info = Arc::new(ThreadInfo::new());
+        // A model has its own threads, which end with each execution: they stay out of the list.
+        if cfg!(not(loom)) {
+            let mut map = registry().by_word.lock();
+            map.get_or_insert_default().insert(info.word, info.clone());
+        }
+        Self(info)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if cfg!(not(loom)) {
+            super::owed::pay();
+            let mut map = registry().by_word.lock();
+            let gone = map.as_mut().and_then(|map| map.remove(&self.0.word));
+            drop(map);
+            if gone.is_some() {
+                super::ended::thread_ends(&self.0);
+                super::runtime::observer().after_end(&self.0);
+            }
+        }
+    }
+}
+
+thread_local! { static CURRENT: Slot = Slot::new(); }
+
+/// The record of the calling thread, made when it is first asked for.
+#[must_use]
+pub fn current() -> ThreadRef {
+    // While the thread's locals are being destroyed a wait still works, unseen by the registry.
+    CURRENT.try_with(|slot| slot.0.clone()).unwrap_or_else(|_| Arc::new(ThreadInfo::new()))
+}
+
+/// Registers the calling thread; `false` if its locals are being destroyed already.
+pub(super) fn register() -> bool {
+    CURRENT.try_with(|_| ()).is_ok()
+}
+
+/// All registered threads that are alive, in no order.
+#[must_use]
+pub fn threads() -> Vec<ThreadRef> {
+    registry()
+        .by_word
+        .lock()
+        .as_ref()
+        .map(|map| map.values().cloned().collect())
+        .unwrap_or_default()
+}
+
+/// The words of the threads that are waiting at the wait point now.
+#[must_use]
+pub fn blocked_threads() -> Vec<usize> {
+    threads().iter().filter(|t| t.look(|wait| wait.is_some())).map(|t| t.word).collect()
+}
+
+/// The registered thread that has this word, if it is alive.
+#[must_use]
+pub fn find(word: usize) -> Option<ThreadRef> {
+    registry().by_word.lock().as_ref().and_then(|map| map.get(&word).cloned())
+}
+
+/// How many threads are registered.
+pub(crate) fn live_threads() -> usize {
+    registry().by_word.lock().as_ref().map_or(0, ByWord::len)
+}
+
+/// Whether this process ends only when its last thread does, background threads included: it was
+/// forked by a thread that was not the main one, and no main function of it will return.
+///
+/// `true` as well in the child of a fork where it is not known which thread is the main one.
+pub(crate) fn ends_with_last_thread() -> bool {
+    // Relaxed: it changes only in a fork, before there is another thread.
+    HAS_NO_MAIN.load(std::sync::atomic::Ordering::Relaxed)
+}
+
+/// The children of such a process are such processes, too: it is never taken back.
+static HAS_NO_MAIN: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+/// To be called by a host right before it forks, on the forking thread: keeps the registry whole.
+///
+/// One of [`after_fork_in_parent`] and [`after_fork_in_child`] must follow on the same thread, and
+/// no wait in between.
+pub fn before_fork() {
+    drop(current());
+    super::owed::before_fork();
+    object::before_fork();
+    std::mem::forget(registry().by_word.lock());
+}
+
+/// To be called in the parent after [`before_fork`] and a fork, also when the fork failed.
+pub fn after_fork_in_parent() {
+    // SAFETY: `before_fork` holds the lock on this thread's behalf; nothing was left half done.
+    unsafe { registry().by_word.reset() };
+    super::owed::after_fork();
+    object::after_fork();
+}
+
+/// To be called in the child after [`before_fork`] and a fork: forgets the threads that do not
+/// exist there and takes them out of every queue.
+///
+/// A lock that such a thread held stays locked, as in CPython.
+pub fn after_fork_in_child() {
+    // SAFETY: `before_fork` took the lock, so the map is whole; its taker is this thread.
+    unsafe { registry().by_word.reset() };
+    super::owed::after_fork();
+    super::owed::after_fork_in_child();
+    object::after_fork();
+    object::after_fork_in_child();
+    let me = current();
+    if !me.is_main() {
+        HAS_NO_MAIN.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+    platform::process_is_new();
+    let native_id = platform::native_id();
+    me.native_id.store(native_id, Ordering::Relaxed);
+    me.main.store(usize::from(platform::is_main_thread(native_id)), Ordering::Relaxed);
+    let ghosts = {
+        let mut map = registry().by_word.lock();
+        map.replace(ByWord::from_iter([(me.word, me.clone())]))
+    };
+    for ghost in ghosts.unwrap_or_default().into_values().filter(|t| !Arc::ptr_eq(t, &me)) {
+        // SAFETY: the ghost's thread does not exist, so nobody holds or will take this lock, and
+        // its stack, with the records and nodes on it, was copied as it stood.
+        unsafe {
+            ghost.waiting.reset();
+            let mut record = ghost.waiting.lock().0;
+            while !record.is_null() {
+                Node::forget(&*(*record).node);
+                record = (*record).outer;
+            }
+            ghost.waiting.lock().0 = std::ptr::null();
+        }
+    }
+    QUEUED.0.store(me.queued(), std::sync::atomic::Ordering::SeqCst);
+}

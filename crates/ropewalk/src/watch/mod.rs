@@ -1,0 +1,53 @@
+//! What the runtime knows of its threads: the wait-for graph and deadlocks.
+//!
+//! Rank 2. It meets the wait point through the traits in `wait`.
+
+#![forbid(unsafe_code)]
+
+mod deadlock;
+// There is no fork in a model.
+#[cfg(not(loom))]
+mod fork;
+mod knot;
+mod monitor;
+#[cfg(not(loom))]
+mod on_wait;
+#[cfg(not(loom))]
+mod order;
+#[cfg(not(loom))]
+mod pools;
+#[cfg(not(loom))]
+mod report;
+#[cfg(not(loom))]
+mod snapshot;
+#[cfg(all(unix, not(loom)))]
+mod trace;
+
+pub(crate) use deadlock::detector;
+pub use deadlock::{
+    Mode, mode, set_mode, starting_threads, thread_has_started, thread_is_leaving,
+    thread_is_starting,
+};
+#[cfg(not(loom))]
+pub use fork::{after_fork, after_fork_in_child, before_fork};
+pub(crate) use knot::pool_was_made;
+pub use monitor::{set_grace, set_reporter};
+#[cfg(not(loom))]
+pub(crate) use on_wait::once_on_wait;
+#[cfg(not(loom))]
+pub use order::{
+    Inversion, Pair, Taken, checks_lock_order, lock_gone, lock_released, lock_taken, notes_locks,
+    set_lock_order,
+};
+#[cfg(not(loom))]
+pub(crate) use pools::{PoolInfo, PoolState};
+#[cfg(not(loom))]
+pub use pools::{PoolLook, pools};
+#[cfg(not(loom))]
+pub use report::{Report, report};
+#[cfg(not(loom))]
+pub use snapshot::{
+    ObjectLook, Snapshot, ThreadLook, ThreadState, WaitLook, find_deadlocks, snapshot,
+};
+#[cfg(all(unix, not(loom)))]
+pub use trace::{is_tracing, start_trace, stop_trace, trace_released, trace_taken};

@@ -1,0 +1,208 @@
+//! Tells of suspected deadlocks, once each, after a grace period.
+//!
+//! A suspected deadlock may dissolve: a thread outside it may release the lock. So a suspicion only
+//! arms the monitor, a background thread that is started with the first one. When the grace period
+//! is over it looks at all threads, and reports what has lasted that long. A program in which
+//! threads hand each other locks arms it again and again, which is one look at the clock each time.
+//!
+//! In a process that ends with its last thread the monitor must not be that: there it looks now and
+//! then whether the others are gone.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::deadlock::{DETECTOR, Everybody, Mode, mode};
+use crate::platform;
+#[cfg(not(loom))]
+use crate::primitive::ShortGuard;
+use crate::primitive::{OnceLock, ShortLock, global, now, now_coarse};
+#[cfg(not(loom))]
+use crate::wait::WaitList;
+use crate::wait::{
+    Deadline, Deadlock, NORMAL, Park, Resource, ResourceKind, WaitQueue, current,
+    ends_with_last_thread, host, live_threads, park, threads,
+};
+
+/// The monitor's thread, and when it looks next.
+#[derive(Debug)]
+struct Monitor {
+    /// When the next look is due; `NEVER` if there is no reason for one.
+    due: AtomicU64,
+    /// How long it sleeps before it looks again whether a thread that it does not know is gone.
+    pause: AtomicU64,
+    running: ShortLock<bool>,
+    queue: WaitQueue,
+}
+
+const NEVER: u64 = u64::MAX;
+const SHORTEST_PAUSE: u64 = 100_000_000;
+const LONGEST_PAUSE: u64 = 60_000_000_000;
+
+global! {
+    static MONITOR: Monitor = Monitor {
+        due: AtomicU64::new(NEVER),
+        pause: AtomicU64::new(SHORTEST_PAUSE),
+        running: ShortLock::new(false),
+        queue: WaitQueue::new(),
+    };
+}
+
+static GRACE_NS: AtomicU64 = AtomicU64::new(10_000_000_000);
+static REPORTER: OnceLock<fn(&Deadlock)> = OnceLock::new();
+
+/// Sets how long a suspected deadlock must last before it is reported. The default is 10 seconds.
+pub fn set_grace(grace: Duration) {
+    let nanos = u64::try_from(grace.as_nanos()).unwrap_or(u64::MAX / 4).min(u64::MAX / 4);
+    GRACE_NS.store(nanos, Ordering::Relaxed);
+}
+
+/// Sets who is told of suspected deadlocks; the first one stays. It is called on the monitor's own
+/// thread, attached to the host. Without one, nobody is told.
+pub fn set_reporter(reporter: fn(&Deadlock)) {
+    let _ = REPORTER.set(reporter);
+}
+
+impl Resource for Monitor {
+    fn kind(&self) -> ResourceKind {
+        ResourceKind::Idle
+    }
+    fn id(&self) -> usize {
+        std::ptr::from_ref(self) as usize
+    }
+}
+
+/// Has the monitor look at a suspected deadlock when the grace period is over, at a certain one at
+/// once.
+pub(super) fn suspect(certain: bool) {
+    if REPORTER.get().is_some() {
+        let grace = if certain { 0 } else { GRACE_NS.load(Ordering::Relaxed) };
+        // Threads that hand each other locks come here all the time: a clock that costs little, and
+        // is late, is enough to see that a look is due early enough.
+        if MONITOR.due.load(Ordering::Relaxed) > now_coarse().saturating_add(grace) {
+            look_in(grace);
+        }
+    }
+}
+
+/// Has the monitor look whether all threads wait for each other: the thread that should do so itself
+/// saw one that it did not know, which may be about to end.
+pub(super) fn look_soon() {
+    look_in(MONITOR.pause.load(Ordering::Relaxed));
+}
+
+fn look_in(nanos: u64) {
+    let due = now().saturating_add(nanos);
+    if MONITOR.due.load(Ordering::Relaxed) <= due
+        || MONITOR.due.fetch_min(due, Ordering::AcqRel) <= due
+    {
+        return;
+    }
+    let start = !std::mem::replace(&mut *MONITOR.running.lock(), true);
+    if start {
+        let thread = std::thread::Builder::new().name("ropewalk-monitor".into());
+        let started = platform::without_signals(|| thread.spawn(|| MONITOR.run()));
+        if started.is_err() {
+            *MONITOR.running.lock() = false;
+            MONITOR.due.store(NEVER, Ordering::Release);
+        }
+    }
+    MONITOR.queue.notify_one(NORMAL);
+}
+
+impl Monitor {
+    /// Says that the monitor is gone, unless there is a new reason for a look.
+    fn ends(&self, due: u64) -> bool {
+        let mut running = self.running.lock();
+        // AcqRel, as in `look_in`: a reason that comes after this one finds no monitor running.
+        let same = self.due.compare_exchange(due, NEVER, Ordering::AcqRel, Ordering::Acquire);
+        *running = same.is_err();
+        same.is_ok()
+    }
+
+    fn run(&self) {
+        current().set_name("ropewalk-monitor");
+        let mut reported = HashSet::new();
+        loop {
+            let due = self.due.load(Ordering::Acquire);
+            let mut wakes_at = due;
+            if ends_with_last_thread() {
+                if live_threads() <= 1 && self.ends(due) {
+                    return;
+                }
+                wakes_at = due.min(now().saturating_add(SHORTEST_PAUSE));
+            }
+            let deadline = match wakes_at {
+                NEVER => Deadline::NEVER,
+                due => Deadline::after(Duration::from_nanos(due.saturating_sub(now()))),
+            };
+            let request =
+                Park { queue: &self.queue, what: self, deadline, since: None, next: None };
+            let unchanged = |_: &mut _| self.due.load(Ordering::Acquire) == due;
+            // Whatever ends it: see what is due.
+            let _ = park(&request, unchanged, || true, |_| {});
+            if self.due.load(Ordering::Acquire) <= now() {
+                self.due.store(NEVER, Ordering::Release);
+                host().attached(&mut || look(&mut reported));
+            }
+        }
+    }
+}
+
+/// Ends a certain deadlock of all threads. Reports each other one that has lasted for the grace
+/// period, or is certain, and was not reported yet.
+fn look(reported: &mut HashSet<Vec<usize>>) {
+    let me = current();
+    let grace = GRACE_NS.load(Ordering::Relaxed);
+    if mode() == Mode::Off {
+        return;
+    }
+    let mut found = Vec::new();
+    match DETECTOR.find_all(&me, Some(&me)) {
+        Everybody::Waits { deadlock, victim } if deadlock.certain && mode() == Mode::Raise => {
+            return victim.refuse(deadlock);
+        }
+        Everybody::Waits { deadlock, .. } => found.push(deadlock),
+        Everybody::WaitsUnlessAStrangerHelps => {
+            let pause = MONITOR.pause.load(Ordering::Relaxed).saturating_mul(2).min(LONGEST_PAUSE);
+            MONITOR.pause.store(pause, Ordering::Relaxed);
+            look_in(pause);
+        }
+        Everybody::MayGoOn => MONITOR.pause.store(SHORTEST_PAUSE, Ordering::Relaxed),
+    }
+    if found.is_empty() {
+        let found_at = |thread: &_| {
+            DETECTOR.find_cycle(thread, false).or_else(|| DETECTOR.find_knot_of(thread, false))
+        };
+        found.extend(threads().iter().filter_map(found_at));
+    }
+    let mut lasting = HashSet::new();
+    for deadlock in found {
+        let mut key: Vec<usize> =
+            deadlock.links.iter().flat_map(|link| [link.thread.word(), link.resource]).collect();
+        key.sort_unstable();
+        let age = deadlock.links.iter().map(|link| link.waited_ns).min().unwrap_or(0);
+        if age < grace && !deadlock.certain {
+            look_in(grace - age);
+        } else if lasting.insert(key.clone())
+            && !reported.contains(&key)
+            && let Some(reporter) = REPORTER.get()
+        {
+            reporter(&deadlock);
+        }
+    }
+    *reported = lasting;
+}
+
+/// What keeps the monitor where it is during a fork.
+#[cfg(not(loom))]
+pub(super) fn no_looks() -> (ShortGuard<'static, bool>, ShortGuard<'static, WaitList>) {
+    (MONITOR.running.lock(), MONITOR.queue.lock())
+}
+
+/// In the child of a fork: the thread is not there, and the next suspicion starts a new one.
+#[cfg(not(loom))]
+pub(super) fn after_fork_in_child() {
+    MONITOR.due.store(NEVER, Ordering::Relaxed);
+    *MONITOR.running.lock() = false;
+}

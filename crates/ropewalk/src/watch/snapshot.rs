@@ -1,0 +1,377 @@
+//! Who waits for what, at one moment.
+//!
+//! Nothing is recorded for this: it is put together, when somebody asks, of what is there anyway:
+//! the threads' published waits, the locks' owner words, the counts of waits that are over, and
+//! what the kernel says of threads that do not wait for anything of ours. The program goes on
+//! meanwhile, so two entries may be some microseconds apart.
+
+#![forbid(unsafe_code)]
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::deadlock::{DETECTOR, Everybody, Mode, mode, no_looks};
+use super::pools::{PoolLook, pools};
+use crate::platform::{self, TaskState};
+use crate::wait::{
+    Deadlock, Depth, Link, ObjectInfo, ObjectRef, ResourceKind, ThreadRef, WaitView, WaitedFor,
+    Waits, current, host, objects, threads,
+};
+
+/// What a thread does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ThreadState {
+    /// It runs, or could and waits for a core.
+    Running,
+    /// It waits for a thing of ours: [`ThreadLook::waits_for`].
+    Blocked,
+    /// It was woken and is about to go on.
+    Woken,
+    /// It could run but for the host's own lock: Python's GIL.
+    WaitsForHost,
+    /// It sleeps for a time of its own choice.
+    Asleep,
+    /// It waits for a lock that is not ours: of the C library, or of the host.
+    ForeignLock,
+    /// It waits in some other system call: input, a child process ...
+    SystemCall,
+    /// It is a thread of the runtime's own that has nothing to do.
+    Idle,
+    /// It runs no more code of the user.
+    Ending,
+    /// It does not wait for anything of ours, and more cannot be seen here.
+    Unknown,
+}
+
+impl ThreadState {
+    /// The name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Blocked => "blocked",
+            Self::Woken => "woken",
+            Self::WaitsForHost => "waiting for the GIL",
+            Self::Asleep => "asleep",
+            Self::ForeignLock => "in a foreign lock",
+            Self::SystemCall => "in a system call",
+            Self::Idle => "idle",
+            Self::Ending => "ending",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// A thread, and what it does.
+#[derive(Debug, Clone)]
+pub struct ThreadLook {
+    /// The word that locks store as their owner: on Linux, Python's `get_ident()`. 0 for a thread
+    /// that never had to do with the runtime.
+    pub ident: usize,
+    /// Its name, if it has one.
+    pub name: Option<Arc<str>>,
+    /// The kernel's number for it; 0 where there is none.
+    pub native_id: u64,
+    /// Whether it is the thread that the process began with.
+    pub is_main: bool,
+    /// What it does.
+    pub state: ThreadState,
+    /// What it waits for.
+    pub waits_for: Option<WaitLook>,
+    /// The identities of the things that it holds, of those that were ever waited for.
+    pub holds: Vec<usize>,
+    /// For how long the runtime has known it.
+    pub age: Duration,
+    /// How long it has run on a core, where the kernel says so.
+    pub ran: Option<Duration>,
+    /// How often and how long it waited for what: waits that are over.
+    pub waited: Vec<WaitedFor>,
+    /// How long it waited, after it was woken, for the host's own lock. It is part of `waited`.
+    pub waited_for_host: Duration,
+}
+
+/// A wait that goes on.
+#[derive(Debug, Clone)]
+pub struct WaitLook {
+    /// The identity of what is waited for.
+    pub object: usize,
+    /// What kind of thing it is.
+    pub kind: ResourceKind,
+    /// Its name, if it has one.
+    pub name: Option<Arc<str>>,
+    /// Where it was made.
+    pub made_at: Option<Arc<str>>,
+    /// Who can end the wait, where that is one known thread.
+    pub owner: Option<usize>,
+    /// For how long.
+    pub waited: Duration,
+    /// After how much longer it gives up; `None` for never.
+    pub remaining: Option<Duration>,
+}
+
+/// A thing that was waited for, or was named.
+#[derive(Debug, Clone)]
+pub struct ObjectLook {
+    /// Its identity.
+    pub id: usize,
+    /// What it is.
+    pub kind: ResourceKind,
+    /// Its name, if it was given one.
+    pub name: Option<Arc<str>>,
+    /// Where it was made, as `file:line`.
+    pub made_at: Option<Arc<str>>,
+    /// Who holds it, where somebody does. Not known for what was made in Rust and is not waited
+    /// for at this moment.
+    pub owner: Option<usize>,
+    /// Who waits for it.
+    pub waiters: Vec<usize>,
+    /// How much is in it, for the getters' side of a queue.
+    pub depth: Option<Depth>,
+    /// How often and how long it was waited for: waits that are over.
+    pub waits: Waits,
+}
+
+/// Everything at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// All threads, the main one first, then in the order of their age.
+    pub threads: Vec<ThreadLook>,
+    /// All things that were ever waited for and exist, the most waited for first.
+    pub objects: Vec<ObjectLook>,
+    /// Threads that wait for each other.
+    pub deadlocks: Vec<Deadlock>,
+    /// How many threads were started and have not begun.
+    pub starting: usize,
+    /// All thread pools that were ever used.
+    pub pools: Vec<PoolLook>,
+}
+
+/// Looks at all threads and at all things that they wait for, or ever waited for.
+#[must_use]
+pub fn snapshot() -> Snapshot {
+    let deadlocks = find_deadlocks();
+    let (mut looks, mut all) = {
+        // Also keeps forks away, whose child must find no record locked.
+        let _looking = no_looks();
+        let all: Vec<ObjectLook> = objects().iter().map(look_at).collect();
+        let looks: Vec<ThreadLook> = threads().iter().map(look_at_thread).collect();
+        (looks, all)
+    };
+    look_in_the_kernel(&mut looks);
+    // A thread of the runtime's own that only looks is no part of the picture.
+    let me = current();
+    looks.retain(|look| look.ident != me.word() || !me.is_leaving());
+    looks.sort_by_key(|look| (!look.is_main, std::cmp::Reverse(look.age), look.native_id));
+    connect(&mut looks, &mut all);
+    all.sort_by_key(|look| std::cmp::Reverse((look.waits.total, look.id)));
+    let (starting, pools) = (super::starting_threads(), pools());
+    Snapshot { threads: looks, objects: all, deadlocks, starting, pools }
+}
+
+/// Threads that wait for each other in a cycle, and, unless such deadlocks are refused anyway, all
+/// threads if none of them can go on. A cycle that is not certain may still end.
+#[must_use]
+pub fn find_deadlocks() -> Vec<Deadlock> {
+    let mut seen = HashSet::new();
+    let mut found: Vec<Deadlock> = Vec::new();
+    for thread in threads() {
+        if !seen.contains(&thread.word())
+            && let Some(deadlock) = DETECTOR.find_cycle(&thread, false)
+        {
+            seen.extend(deadlock.links.iter().map(|link: &Link| link.thread.word()));
+            found.push(deadlock);
+        }
+    }
+    let me = current();
+    // In the other mode whoever finds it must refuse it.
+    if found.is_empty()
+        && mode() != Mode::Raise
+        && let Everybody::Waits { deadlock, .. } = DETECTOR.find_all(&me, Some(&me))
+    {
+        found.push(deadlock);
+    }
+    found
+}
+
+fn look_at(object: &ObjectRef) -> ObjectLook {
+    let look = object.look().unwrap_or_default();
+    ObjectLook {
+        id: object.id(),
+        kind: object.kind(),
+        name: object.name(),
+        made_at: object.made_at(),
+        owner: look.owner,
+        waiters: Vec::new(),
+        depth: look.depth,
+        waits: object.waits(),
+    }
+}
+
+fn look_at_thread(thread: &ThreadRef) -> ThreadLook {
+    let (state, waits_for) = thread.look(|wait| match wait {
+        None if thread.is_leaving() => (ThreadState::Ending, None),
+        None => (ThreadState::Unknown, None),
+        Some(wait) if wait.what.is_internal() => (ThreadState::Idle, None),
+        Some(wait) if wait.notified => (ThreadState::Woken, Some(look_at_wait(&wait))),
+        Some(wait) => (ThreadState::Blocked, Some(look_at_wait(&wait))),
+    });
+    ThreadLook {
+        ident: thread.word(),
+        name: thread.name(),
+        native_id: thread.native_id(),
+        is_main: thread.is_main(),
+        state,
+        waits_for,
+        holds: Vec::new(),
+        age: Duration::from_nanos(thread.age_ns()),
+        ran: None,
+        waited: thread.waited_for(),
+        waited_for_host: thread.waited_for_host(),
+    }
+}
+
+pub(super) fn look_at_wait(wait: &WaitView<'_>) -> WaitLook {
+    let label = || wait.what.label().map(Arc::from);
+    WaitLook {
+        object: wait.object.map_or_else(|| wait.what.id(), ObjectInfo::id),
+        kind: wait.what.kind(),
+        name: wait.object.and_then(ObjectInfo::name).or_else(label),
+        made_at: wait.object.and_then(ObjectInfo::made_at),
+        owner: wait.what.owner(),
+        waited: Duration::from_nanos(wait.waited_ns()),
+        remaining: wait.deadline.left(),
+    }
+}
+
+/// Completes what the runtime does not know: what the others do, and threads that it never met.
+fn look_in_the_kernel(looks: &mut Vec<ThreadLook>) {
+    let known: HashSet<u64> = looks.iter().map(|look| look.native_id).collect();
+    let strangers = platform::unknown_tasks(&known).into_iter();
+    looks.extend(strangers.map(|(native_id, name)| ThreadLook {
+        ident: 0,
+        name: Some(name.into()),
+        native_id,
+        is_main: false,
+        state: ThreadState::Unknown,
+        waits_for: None,
+        holds: Vec::new(),
+        age: Duration::ZERO,
+        ran: None,
+        waited: Vec::new(),
+        waited_for_host: Duration::ZERO,
+    }));
+    for look in looks {
+        look.ran = platform::task_cpu_ns(look.native_id).map(Duration::from_nanos);
+        if look.state == ThreadState::Unknown || look.state == ThreadState::Woken {
+            let seen = match platform::task_state(look.native_id) {
+                Some(TaskState::Running) => ThreadState::Running,
+                Some(TaskState::Asleep) => ThreadState::Asleep,
+                Some(TaskState::Futex(address)) if host().is_own_lock(address) => {
+                    ThreadState::WaitsForHost
+                }
+                Some(TaskState::Futex(_)) => ThreadState::ForeignLock,
+                Some(TaskState::Call(_)) => ThreadState::SystemCall,
+                Some(TaskState::Other) | None => ThreadState::Unknown,
+            };
+            // A futex of a woken thread is its own bed, which it has not left yet.
+            if look.state == ThreadState::Unknown || seen == ThreadState::WaitsForHost {
+                look.state = seen;
+            }
+        }
+    }
+}
+
+/// Tells the things who waits for them and who holds them, and the threads what they hold.
+fn connect(looks: &mut [ThreadLook], all: &mut Vec<ObjectLook>) {
+    let mut by_id: HashMap<usize, usize> =
+        all.iter().enumerate().map(|(place, look)| (look.id, place)).collect();
+    let mut holds: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for look in looks.iter() {
+        let Some(wait) = &look.waits_for else { continue };
+        let place = *by_id.entry(wait.object).or_insert_with(|| {
+            // It came, or its first waiter did, after we had looked at the things.
+            all.push(ObjectLook {
+                id: wait.object,
+                kind: wait.kind,
+                name: wait.name.clone(),
+                made_at: wait.made_at.clone(),
+                owner: wait.owner,
+                waiters: Vec::new(),
+                depth: None,
+                waits: Waits::default(),
+            });
+            all.len() - 1
+        });
+        all[place].waiters.push(look.ident);
+        all[place].owner = all[place].owner.or(wait.owner);
+    }
+    for object in all.iter().filter(|object| object.kind != ResourceKind::Thread) {
+        if let Some(owner) = object.owner {
+            holds.entry(owner).or_default().push(object.id);
+        }
+    }
+    for look in looks.iter_mut().filter(|look| look.ident != 0) {
+        look.holds = holds.remove(&look.ident).unwrap_or_default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sync::{Event, Lock};
+
+    #[test]
+    fn a_blocked_thread_is_seen_with_what_it_waits_for_and_who_holds_that() {
+        let lock = Arc::new(Lock::new());
+        lock.set_name("cache");
+        let held = lock.hold().unwrap();
+        let waiter = std::thread::spawn({
+            let lock = lock.clone();
+            move || {
+                current().set_name("waiter");
+                lock.hold().map(drop)
+            }
+        });
+        let named = |snapshot: &Snapshot| {
+            let is_it = |look: &&ThreadLook| look.name.as_deref() == Some("waiter");
+            snapshot.threads.iter().find(is_it).cloned()
+        };
+        let seen = loop {
+            let found = named(&snapshot()).filter(|look| look.state == ThreadState::Blocked);
+            if let Some(look) = found {
+                break look;
+            }
+            std::thread::yield_now();
+        };
+        let wait = seen.waits_for.unwrap();
+        assert_eq!(wait.kind, ResourceKind::Lock);
+        assert_eq!(wait.name.as_deref(), Some("cache"));
+        assert!(wait.made_at.unwrap().contains("snapshot.rs:"));
+        assert_eq!(wait.owner, Some(current().word()));
+        assert_eq!(wait.remaining, None);
+        let now = snapshot();
+        let object = now.objects.iter().find(|object| object.id == wait.object).unwrap();
+        assert_eq!(object.waiters, [seen.ident]);
+        let me = now.threads.iter().find(|each| each.ident == current().word()).unwrap();
+        assert_eq!(me.holds, [object.id]);
+        drop(held);
+        waiter.join().unwrap().unwrap();
+        let after = snapshot();
+        let object = after.objects.iter().find(|object| object.id == wait.object).unwrap();
+        assert_eq!(object.waits.count(), 1);
+        assert!(object.waits.total >= wait.waited);
+        drop(lock);
+        assert!(snapshot().objects.iter().all(|object| object.id != wait.object));
+    }
+
+    #[test]
+    fn things_that_nobody_waited_for_are_not_known() {
+        let event = Event::new();
+        event.set();
+        event.wait().unwrap();
+        let id = std::ptr::from_ref(&event) as usize;
+        assert!(snapshot().objects.iter().all(|object| object.id != id));
+    }
+}

@@ -1,0 +1,142 @@
+"""The command `ropewalk`.
+
+Read by hand and not with argparse: what follows the target belongs to the program, whatever it
+looks like, and `-m` and `-c` end the options as they do for `python`.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from ropewalk import _look, _options, _run
+from ropewalk._look import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
+
+HELP = """\
+Ropewalk runs Python's threads on one wait point written in Rust: the same programs, faster,
+and a deadlock is an error with the stacks of everyone in it instead of a hang.
+
+usage:
+  ropewalk run [options] script.py [arguments]     a file, or a folder or zip with __main__.py
+  ropewalk run [options] -m module [arguments]     a module, as python -m
+  ropewalk run [options] -c code [arguments]       a string of code, as python -c
+  ropewalk run [options] - [arguments]             code from standard input
+  ropewalk ps [PID] [--json]        programs; all threads of one, and what each waits for
+  ropewalk stacks [PID] [--json]    all Python stacks of one, with what each thread waits for
+  ropewalk top [PID]                the same live
+  ropewalk --version
+  ropewalk --help
+
+The program needs no change. It sees the arguments, the exit code, the signals and the
+tracebacks that it would see under python; Python processes that it starts get the same.
+
+options of run (before the script):
+  --deadlock=raise    a deadlock that nothing can end raises ropewalk.DeadlockError in one of
+                      the threads; one that might still end is reported (this is the default)
+  --deadlock=report   both are reported on standard error, and the program goes on
+  --deadlock=off      deadlocks are not looked for
+  --report[=FILE]     tell at the end, on standard error or as JSON in a file, how long was waited
+                      for what
+  --trace FILE        write every wait, wake and held lock into a file that https://ui.perfetto.dev
+                      and chrome://tracing open
+  --lock-order        report two locks that are taken in both orders, though nothing hung
+
+examples:
+  ropewalk run app.py --port 8000
+  ropewalk run --deadlock=report -m pytest tests
+  python -X dev -m ropewalk run app.py             python's own options go to python
+
+From inside a program: `import ropewalk; ropewalk.install()`, or take the modules by name:
+`from ropewalk import queue, threading`.
+"""
+
+
+def parse_run(words: list[str]) -> tuple[_options.Options, list[str]]:
+    """Split what follows `ropewalk run` into the options and the target with its arguments.
+
+    Raises:
+        UsageError: an unknown option or mode, or no target.
+    """
+    deadlock = "raise"
+    lock_order = False
+    report: str | None = None
+    trace: str | None = None
+    rest = list(words)
+    while rest:
+        word = rest[0]
+        if word == "--lock-order":
+            lock_order = True
+        elif word == "--report":
+            report = ""
+        elif word.startswith("--report="):
+            report = word.partition("=")[2]
+            if not report:
+                raise UsageError("--report= needs the name of a file")
+        elif word == "--trace" and len(rest) > 1:
+            trace = rest.pop(1)
+        elif word.startswith("--trace="):
+            trace = word.partition("=")[2]
+        elif word == "--deadlock" and len(rest) > 1:
+            deadlock = rest.pop(1)
+        elif word.startswith("--deadlock="):
+            deadlock = word.partition("=")[2]
+        elif word == "--":
+            del rest[0]
+            break
+        elif word.startswith("-") and word != "-" and word[:2] not in ("-m", "-c"):
+            raise UsageError(f"unknown option of run: {word}")
+        else:
+            break
+        del rest[0]
+    if not rest:
+        raise UsageError("run needs a script, -m module, -c code, or - for standard input")
+    if rest[0] in ("-m", "-c") and len(rest) == 1:
+        raise UsageError(f"argument expected for the {rest[0]} option")
+    try:
+        return _options.Options(deadlock, lock_order=lock_order, report=report, trace=trace), rest
+    except ValueError as error:
+        raise UsageError(f"--{error}") from None
+
+
+def _say(stream: TextIO | None, text: str) -> None:
+    # None when the descriptor is closed, which is no reason to fail (as for `print`).
+    if stream is not None:
+        stream.write(text)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Carry out a command line (that of the process when none is given).
+
+    Returns:
+        The exit code: 0, or 2 for a command line that cannot be understood. `run` does not
+        return where the system can replace a process by another.
+    """
+    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        if not words:
+            raise UsageError("what is to be done? ropewalk run script.py")
+        if words[0] in ("-h", "--help", "help"):
+            _say(sys.stdout, HELP)
+            return 0
+        if words[0] in ("-V", "--version"):
+            from ropewalk import __version__
+
+            _say(sys.stdout, f"ropewalk {__version__}\n")
+            return 0
+        if words[0] in _look.COMMANDS:
+            return _look.main(words)
+        if words[0] != "run":
+            raise UsageError(f"unknown command: {words[0]}")
+        if words[1:2] in (["-h"], ["--help"]):
+            _say(sys.stdout, HELP)
+            return 0
+        options, target = parse_run(words[1:])
+        return _run.run(options, target)
+    except (UsageError, _run.CannotRun) as error:
+        _say(sys.stderr, f"ropewalk: {error}\n")
+        if isinstance(error, UsageError):
+            _say(sys.stderr, "Try `ropewalk --help`.\n")
+        return 2

@@ -1,0 +1,139 @@
+"""`ropewalk ps` and `ropewalk stacks`: who waits for what in a running program."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+
+from ropewalk import _remote, _snapshot, _tables
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ropewalk._snapshot import Snapshot, ThreadInfo
+
+# So many things are shown that were waited for.
+_THINGS = 10
+
+
+def _print(text: str = "") -> None:
+    sys.stdout.write(f"{text}\n")
+
+
+def list_programs(*, as_json: bool = False) -> int:
+    """Show the programs of this user that can be asked."""
+    pids = _remote.pids()
+    if as_json:
+        _print(json.dumps([{"pid": pid, "command": _remote.command(pid)} for pid in pids]))
+        return 0
+    if not pids:
+        _print("no program of yours runs under Ropewalk")
+    for pid in pids:
+        _print(f"{pid:>8}  {_tables.clean(_remote.command(pid))}")
+    return 0
+
+
+def ps(pid: int, *, as_json: bool = False) -> int:
+    """Show all threads of a program, and what each waits for."""
+    snapshot = _remote.snapshot(pid)
+    if as_json:
+        _print(json.dumps(_snapshot.as_dict(snapshot), indent=1))
+        return 0
+    width = shutil.get_terminal_size().columns
+    for line in table(snapshot, _remote.command(pid), width):
+        _print(line)
+    return 0
+
+
+def table(snapshot: Snapshot, command: str, width: int) -> Iterator[str]:
+    """Yield the lines of `ropewalk ps PID`."""
+    yield f"process {snapshot.pid}: {_tables.clean(command)}"
+    yield ""
+    yield _tables.thread_header(width)
+    for thread in snapshot.threads:
+        yield _tables.thread_row(snapshot, thread, width)
+    if snapshot.starting:
+        yield f"{snapshot.starting} more are about to start"
+    for deadlock in snapshot.deadlocks:
+        yield ""
+        yield _tables.deadlock_line(snapshot, deadlock)
+    things = [each for each in snapshot.objects if each.waits.number][:_THINGS]
+    if things:
+        yield ""
+        yield _tables.thing_header(width)
+        for each in things:
+            yield _tables.thing_row(each, width)
+    if snapshot.pools:
+        yield ""
+        yield _tables.pool_header(width)
+        for pool in snapshot.pools[:_THINGS]:
+            yield _tables.pool_row(pool, width)
+
+
+def stacks(pid: int, *, as_json: bool = False) -> int:
+    """Show the Python stacks of all threads, and what each waits for."""
+    snapshot = _remote.snapshot(pid)
+    problem = ""
+    found: dict[int, _remote.Stack] = {}
+    try:
+        found = _remote.stacks(pid)
+    except _remote.Busy as busy:
+        # What does not need Python is told all the same.
+        problem = str(busy)
+    if as_json:
+        answer = {
+            "snapshot": _snapshot.as_dict(snapshot),
+            "stacks": {str(ident): stack for ident, stack in found.items()},
+            "problem": problem,
+        }
+        _print(json.dumps(answer, indent=1))
+        return 1 if problem else 0
+    _print(f"process {pid}: {_tables.clean(_remote.command(pid))}")
+    for thread in snapshot.threads:
+        for line in thread_lines(snapshot, thread, found.get(thread.ident)):
+            _print(line)
+    for deadlock in snapshot.deadlocks:
+        _print(f"\n{_tables.deadlock_line(snapshot, deadlock)}")
+    if problem:
+        sys.stdout.flush()
+        sys.stderr.write(f"ropewalk: {problem}\n")
+        return 1
+    return 0
+
+
+def thread_lines(
+    snapshot: Snapshot, thread: ThreadInfo, stack: _remote.Stack | None
+) -> Iterator[str]:
+    """Yield the lines about one thread: its state, what it holds, and its stack."""
+    yield ""
+    yield _tables.clean(f"Thread {_tables.thread_name(thread)!r}: {doing(snapshot, thread)}")
+    for object_id in thread.holds:
+        held = snapshot.object(object_id)
+        if held is not None:
+            waiters = [_tables.thread_name(snapshot.thread(ident), ident) for ident in held.waiters]
+            for_whom = f", for which {', '.join(waiters)} wait" if len(waiters) > 1 else ""
+            for_whom = f", for which {waiters[0]} waits" if len(waiters) == 1 else for_whom
+            yield _tables.clean(f"  holds {held.title}{for_whom}")
+    for file, line, function, source in stack or ():
+        if line == 0:
+            yield f"  {_tables.clean(function)}"
+            continue
+        yield _tables.clean(f'  File "{file}", line {line}, in {function}')
+        if source:
+            yield _tables.clean(f"    {source}")
+
+
+def doing(snapshot: Snapshot, thread: ThreadInfo) -> str:
+    """Return what a thread does, as a sentence goes on."""
+    wait = thread.waits_for
+    if wait is None:
+        return thread.state
+    what = _tables.title(wait)
+    holder = _tables.held_by(snapshot, wait)
+    held = f", held by {holder}" if holder else ""
+    limit = (
+        "" if wait.remaining is None else f", for {_tables.seconds(wait.remaining)} more at most"
+    )
+    return f"waits for {what}{held}, since {_tables.seconds(wait.waited)}{limit}"

@@ -1,0 +1,175 @@
+"""Asks other programs of the same user, at their sockets."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+
+from ropewalk import _ropewalk, _snapshot
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    Stack = list[tuple[str, int, str, str]]
+
+# Longer than a program takes that is busy; its own patience is less.
+_PATIENCE = 5.0
+_ALONE = "has started no thread and waited for nothing of Ropewalk's yet"
+
+
+class NotReachable(Exception):
+    """The program does not answer; the message says why and what to do."""
+
+
+class Busy(NotReachable):
+    """Python itself does not answer: some thread keeps the GIL."""
+
+
+def folder() -> str:
+    """Return where the sockets are.
+
+    Raises:
+        NotReachable: the folder could be somebody else's.
+    """
+    path = _ropewalk.socket_folder()
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return path
+    except OSError as error:
+        raise NotReachable(f"{path} cannot be looked into: {error.strerror}") from error
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise NotReachable(f"{path} is not a folder of this user")
+    return path
+
+
+def _sockets() -> Iterator[tuple[int, str]]:
+    path = folder()
+    try:
+        names = os.listdir(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise NotReachable(f"{path} cannot be looked into: {error.strerror}") from error
+    for name in names:
+        number = name.removesuffix(".sock").partition("-")[0]
+        if name.endswith(".sock") and number.isdecimal():
+            yield int(number), os.path.join(path, name)
+
+
+def pids() -> list[int]:
+    """Return the programs that can be asked; sockets that were left behind are removed."""
+    found = set()
+    for pid, path in _sockets():
+        try:
+            _connect(path).close()
+        except ConnectionRefusedError:
+            # Its program was killed.
+            try:  # noqa: SIM105 - contextlib is slow to import
+                os.unlink(path)
+            except OSError:
+                pass
+        except OSError:
+            pass
+        else:
+            found.add(pid)
+    return sorted(found)
+
+
+def _connect(path: str) -> socket.socket:
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        client.settimeout(_PATIENCE)
+        client.connect(path)
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+def ask(pid: int, question: str) -> str:
+    """Return what a program answers, which is JSON.
+
+    Raises:
+        NotReachable: it does not run, not under Ropewalk, or does not answer.
+    """
+    for each, path in _sockets():
+        if each != pid:
+            continue
+        try:
+            with _connect(path) as client:
+                client.sendall(f"{question}\n".encode())
+                answer = b"".join(iter(lambda: client.recv(1 << 16), b""))
+        except ConnectionRefusedError:
+            continue
+        except TimeoutError as error:
+            raise NotReachable(
+                f"process {pid} does not answer: it is stopped, or has called serve() and {_ALONE}"
+            ) from error
+        except OSError as error:
+            raise NotReachable(f"process {pid} does not answer: {error}") from error
+        return answer.decode(errors="replace")
+    raise NotReachable(_why_not(pid))
+
+
+def _why_not(pid: int) -> str:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return f"there is no process {pid}"
+    except PermissionError:
+        return f"process {pid} belongs to another user"
+    if _runs_under_ropewalk(pid):
+        return (
+            f"process {pid} runs under Ropewalk but has no socket in {folder()}: it {_ALONE}, "
+            "or that could not be made there, or XDG_RUNTIME_DIR was another one, or the process "
+            "is about to exit, or was forked by a thread"
+        )
+    return (
+        f"process {pid} cannot be asked: start it with `ropewalk run`, "
+        "or have it call ropewalk.inspect.serve()"
+    )
+
+
+def _runs_under_ropewalk(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return b"\0ROPEWALK_RUN=" in b"\0" + file.read()
+    except OSError:
+        return False
+
+
+def snapshot(pid: int) -> _snapshot.Snapshot:
+    """Return what a program waits for. As `ask`."""
+    try:
+        return _snapshot.parse(ask(pid, "snapshot"))
+    except (ValueError, TypeError, _snapshot.UnknownForm) as error:
+        raise NotReachable(f"the answer of process {pid} cannot be read: {error}") from error
+
+
+def stacks(pid: int) -> dict[int, Stack]:
+    """Return the Python stacks of all threads by ident, each with the outermost frame first.
+
+    Raises:
+        Busy: Python does not answer.
+        NotReachable: as `ask`.
+    """
+    answer = json.loads(ask(pid, "stacks") or "null")
+    if answer == "busy":
+        raise Busy(f"process {pid} does not give its GIL up, so its stacks cannot be read")
+    if answer is None:
+        raise NotReachable(f"process {pid} is about to exit")
+    return {int(ident): [tuple(frame) for frame in frames] for ident, frames in answer.items()}
+
+
+def command(pid: int) -> str:
+    """Return the command line of a process, or an empty string where it cannot be seen."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            words = file.read().rstrip(b"\0").split(b"\0")
+    except OSError:
+        return ""
+    return " ".join(word.decode(errors="replace") for word in words)

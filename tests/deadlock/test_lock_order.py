@@ -1,0 +1,114 @@
+"""`--lock-order`: two locks that are taken in both orders are told, though nothing hung."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.deadlock.programs import plain, run, silent
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BOTH_ORDERS = """
+import threading
+a = threading.{first}()
+b = threading.{second}()
+def one():
+    with a:
+        with b:
+            pass
+def two():
+    with b:
+        with a:
+            pass
+for function in (one, two, one, two):
+    thread = threading.Thread(target=function, name=function.__name__)
+    thread.start()
+    thread.join()
+print("end")
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("Lock", "Lock"), ("Lock", "RLock"), ("RLock", "Condition")]
+)
+def test_both_orders_are_told_once(tmp_path: Path, first: str, second: str) -> None:
+    done = run(tmp_path, BOTH_ORDERS.format(first=first, second=second), "--lock-order")
+    assert (done.stdout, done.returncode) == ("end\n", 0)
+    # A condition's own lock is an RLock, made where the condition was.
+    inner = "RLock" if second == "Condition" else second
+    a, b = f"{first} made at program.py:2", f"{inner} made at program.py:3"
+    assert plain(done.stderr) == (
+        "ropewalk: possible deadlock: two locks are taken in both orders\n"
+        f"  thread two takes {b}\n"
+        "    at program.py:9\n"
+        f"  and then {a}\n"
+        "    at program.py:10\n"
+        f"  thread one takes {a}\n"
+        "    at program.py:5\n"
+        f"  and then {b}\n"
+        "    at program.py:6\n"
+        f"  take {b} and {a} in one order everywhere\n"
+    )
+
+
+def test_acquire_counts_as_with_does(tmp_path: Path) -> None:
+    program = """
+    import threading
+    a, b = threading.Lock(), threading.RLock()
+    a.acquire(); b.acquire(); b.release(); a.release()
+    b.acquire(timeout=1); a.acquire(False); a.release(); b.release()
+    """
+    done = run(tmp_path, program, "--lock-order")
+    assert done.stderr.count("possible deadlock") == 1
+    assert done.returncode == 0
+
+
+def test_nothing_is_told_without_the_option(tmp_path: Path) -> None:
+    assert silent(tmp_path, BOTH_ORDERS.format(first="Lock", second="Lock")) == "end\n"
+
+
+def test_one_order_and_a_lock_that_is_taken_again_are_no_inversion(tmp_path: Path) -> None:
+    program = """
+    import threading
+    a, b, again = threading.Lock(), threading.Lock(), threading.RLock()
+    for _ in range(3):
+        with a, b:
+            pass
+        with a:
+            pass
+        with b:
+            pass
+        # Held already when the other is taken: no wait is possible.
+        with again, a, again:
+            pass
+        # Released in another order than that of taking.
+        a.acquire(); b.acquire(); a.release(); b.release()
+    # Somebody else releases what this thread took.
+    a.acquire()
+    thread = threading.Thread(target=a.release)
+    thread.start()
+    thread.join()
+    # Made anew each time, perhaps at the same address.
+    for turn in range(100):
+        x, y = threading.Lock(), threading.Lock()
+        with x, y:
+            pass
+        del x, y
+    print("end")
+    """
+    assert silent(tmp_path, program, "--lock-order") == "end\n"
+
+
+def test_python_children_are_covered(tmp_path: Path) -> None:
+    child = tmp_path / "child.py"
+    child.write_text(BOTH_ORDERS.format(first="Lock", second="Lock"))
+    program = f"""
+    import subprocess, sys
+    subprocess.run([sys.executable, {str(child)!r}], check=True)
+    """
+    done = run(tmp_path, program, "--lock-order")
+    assert (done.stdout, done.returncode) == ("end\n", 0)
+    assert done.stderr.count("possible deadlock") == 1

@@ -1,0 +1,265 @@
+"""`ropewalk ps` and `ropewalk stacks`: a program is looked at from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.insight.programs import ABBA, Program, ropewalk, says
+from tests.traps.ways import until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+_THREADED = """
+outside = outsider()
+ready()
+"""
+
+
+def test_programs_are_listed_and_their_sockets_go_with_them(tmp_path: Path, runtime: Path) -> None:
+    assert says(["ps"]) == "no program of yours runs under Ropewalk\n"
+    with Program(tmp_path, _THREADED) as program:
+        [socket] = runtime.iterdir()
+        assert socket.name == f"{program.pid}.sock"
+        assert stat.S_IMODE(runtime.stat().st_mode) == 0o700
+        assert stat.S_IMODE(socket.stat().st_mode) == 0o600
+        listed = says(["ps"])
+        assert listed.split()[0] == str(program.pid)
+        assert "program.py" in listed
+        [entry] = json.loads(says(["ps", "--json"]))
+        assert entry["pid"] == program.pid
+        assert program.end() == (0, "", "")
+    assert list(runtime.iterdir()) == []
+
+
+def test_the_socket_of_a_killed_program_is_removed(tmp_path: Path, runtime: Path) -> None:
+    with Program(tmp_path, _THREADED) as program:
+        os.kill(program.pid, signal.SIGKILL)
+        program.process.wait()
+    assert len(list(runtime.iterdir())) == 1
+    assert says(["ps"]) == "no program of yours runs under Ropewalk\n"
+    assert list(runtime.iterdir()) == []
+
+
+def test_ps_shows_who_waits_for_what_and_who_holds_it(tmp_path: Path) -> None:
+    with Program(tmp_path, ABBA) as program:
+        text = says(["ps", program.pid])
+    rows = {line.split()[0]: line for line in text.splitlines() if line}
+    assert all(len(line) <= 80 for line in text.splitlines()[1:])
+    assert "Lock program.py:8" in rows["reader"]
+    assert rows["reader"].endswith("writer")
+    assert "Lock program.py:7" in rows["writer"]
+    assert rows["writer"].endswith("reader")
+    assert "Queue.get program.py:9" in rows["worker"]
+    assert "possible deadlock: reader -> writer -> reader" in text.replace(
+        "writer -> reader -> writer", "reader -> writer -> reader"
+    )
+
+
+def test_the_json_of_ps_says_everything(tmp_path: Path) -> None:
+    with Program(tmp_path, ABBA) as program:
+        data = json.loads(says(["ps", program.pid, "--json"]))
+    threads = {thread["name"]: thread for thread in data["threads"]}
+    assert data["pid"] == program.pid
+    assert threads["reader"]["waits_for"]["owner"] == threads["writer"]["ident"]
+    held = threads["reader"]["holds"]
+    assert threads["writer"]["waits_for"]["object_id"] in held
+    [deadlock] = data["deadlocks"]
+    assert deadlock["cycle"]
+    assert not deadlock["certain"]
+    assert set(deadlock["idents"]) == {threads[name]["ident"] for name in ("reader", "writer")}
+
+
+def test_stacks_shows_all_stacks_with_the_waits(tmp_path: Path) -> None:
+    with Program(tmp_path, ABBA) as program:
+        text = says(["stacks", program.pid])
+    blocks = {block.split("'")[1]: block for block in text.split("\nThread ")[1:]}
+    reader = blocks["reader"]
+    assert "waits for Lock made at" in reader
+    assert "program.py:8, held by writer, since" in reader
+    assert "program.py:7, for which writer waits" in reader
+    assert "line 14, in reader\n    with index:" in reader
+    assert "jobs.get()" in blocks["worker"]
+    assert "sys.stdin.readline()" in blocks["MainThread"]
+
+
+def test_a_program_that_keeps_the_gil_still_answers(tmp_path: Path) -> None:
+    text = """
+    import ctypes
+    lock = threading.Lock()
+    lock.acquire()
+    thread = threading.Thread(target=lock.acquire, name="waiter", daemon=True)
+    thread.start()
+    until_blocked(thread)
+    print("ready", flush=True)
+    # A call that does not release the GIL, and that does not return before it is told to.
+    ctypes.PyDLL(None).read(0, ctypes.create_string_buffer(1), 1)
+    """
+    with Program(tmp_path, text) as program:
+        assert "Lock program.py:" in says(["ps", program.pid])
+        done = ropewalk("stacks", program.pid)
+        assert done.returncode == 1
+        assert "does not give its GIL up" in done.stderr
+        assert "waits for Lock made at" in done.stdout
+        assert program.end()[0] == 0
+
+
+def test_a_forked_child_answers_for_itself_when_it_waits(tmp_path: Path) -> None:
+    text = """
+    gate = threading.Lock()
+    gate.acquire()
+    threading.Event().wait(0.001)
+    pid = os.fork()
+    if pid == 0:
+        # A signal ends it.
+        gate.acquire(timeout=60)
+        os._exit(0)
+    until(lambda: any(f.startswith(f"{pid}.") for f in os.listdir(
+        os.environ["XDG_RUNTIME_DIR"] + "/ropewalk")))
+    threading.Event().wait(0.001)
+    print(pid)
+    ready()
+    os.kill(pid, 9)
+    os.waitpid(pid, 0)
+    """
+    program = Program(tmp_path, text)
+    assert program.process.stdout is not None
+    child = int(program.process.stdout.readline())
+    with program:
+        until(lambda: f"{child}" in says(["ps"]) and f"{program.pid}" in says(["ps"]))
+        assert "Lock program.py:" in says(["ps", child])
+        assert program.end()[0] == 0
+
+
+def test_a_child_that_was_forked_by_a_thread_does_not_answer_and_ends_with_its_threads(
+    tmp_path: Path,
+) -> None:
+    """It has no main function that returns, so a thread of ours would keep it going for ever."""
+    text = """
+    def fork():
+        pid = os.fork()
+        if pid != 0:
+            assert os.waitpid(pid, 0)[1] == 0
+            return
+        thread = threading.Thread(target=threading.Event().wait, args=(0.01,))
+        thread.start()
+        thread.join()
+        sockets = os.listdir(os.environ["XDG_RUNTIME_DIR"] + "/ropewalk")
+        print(any(name.startswith(f"{os.getpid()}.") for name in sockets), flush=True)
+    thread = threading.Thread(target=fork)
+    thread.start()
+    thread.join()
+    """
+    program = Program(tmp_path, text)
+    code, out, err = program.end()
+    assert (code, out) == (0, "False\n"), err
+
+
+def test_no_thread_of_ours_is_there_when_a_program_forks(tmp_path: Path) -> None:
+    text = """
+    import warnings
+    warnings.simplefilter("error")
+    for _ in range(5):
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0)
+        assert os.waitpid(pid, 0)[1] == 0
+    print(len(os.listdir("/proc/self/task")))
+    """
+    program = Program(tmp_path, text)
+    code, out, err = program.end()
+    assert (code, out, err) == (0, "1\n", "")
+
+
+def test_what_cannot_be_asked_is_said(tmp_path: Path, runtime: Path) -> None:
+    nobody = 2**22 + 1
+    done = ropewalk("ps", nobody)
+    assert (done.returncode, done.stderr) == (1, f"ropewalk: there is no process {nobody}\n")
+    done = ropewalk("stacks", os.getpid())
+    assert done.returncode == 1
+    assert "start it with `ropewalk run`" in done.stderr
+    done = ropewalk("ps", "x")
+    assert done.returncode == 2
+    assert "wants the number of a process" in done.stderr
+    assert ropewalk("ps", "1", "2").returncode == 2
+    assert ropewalk("stacks", "--yaml").returncode == 2
+    done = ropewalk("stacks")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "ropewalk: no program of yours runs under Ropewalk\n",
+    )
+    with Program(tmp_path, _THREADED) as program:
+        assert "MainThread" in says(["stacks"])
+        [socket] = runtime.iterdir()
+        assert program.end()[0] == 0
+        assert not socket.exists()
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o770])
+def test_a_folder_that_is_open_to_others_is_not_used(
+    tmp_path: Path, runtime: Path, mode: int
+) -> None:
+    runtime.mkdir()
+    runtime.chmod(mode)
+    with Program(tmp_path, _THREADED) as program:
+        assert list(runtime.iterdir()) == []
+        assert program.end() == (0, "", "")
+
+
+def test_a_client_that_says_nothing_does_not_keep_others_out(tmp_path: Path, runtime: Path) -> None:
+    import socket
+
+    with Program(tmp_path, _THREADED) as program:
+        [path] = runtime.iterdir()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as silent:
+            silent.connect(str(path))
+            assert "MainThread" in says(["ps", program.pid])
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as rude:
+            rude.connect(str(path))
+            rude.sendall(b"x" * 100_000)
+        assert "MainThread" in says(["ps", program.pid])
+        assert program.end() == (0, "", "")
+
+
+def test_a_program_without_threads_is_as_it_would_be_without_us(
+    tmp_path: Path, runtime: Path
+) -> None:
+    with Program(tmp_path, "ready()") as program:
+        assert len(os.listdir(f"/proc/{program.pid}/task")) == 1
+        # Programs count their descriptors.
+        open_ones = [
+            os.readlink(f"/proc/{program.pid}/fd/{number}")
+            for number in os.listdir(f"/proc/{program.pid}/fd")
+        ]
+        assert not [name for name in open_ones if name.startswith("socket:")]
+        assert not runtime.exists()
+        assert str(program.pid) not in says(["ps"])
+        done = ropewalk("ps", program.pid)
+        assert done.returncode == 1
+        assert "it has started no thread and waited for nothing" in done.stderr
+        assert program.end() == (0, "", "")
+
+
+def test_a_program_without_threads_has_a_socket_if_it_wants_one(
+    tmp_path: Path, runtime: Path
+) -> None:
+    serving = """
+    from ropewalk import inspect
+    inspect.serve()
+    ready()
+    """
+    with Program(tmp_path, serving) as program:
+        assert len(os.listdir(f"/proc/{program.pid}/task")) == 1
+        assert str(program.pid) in says(["ps"])
+        done = ropewalk("ps", program.pid)
+        assert done.returncode == 1
+        assert "has called serve() and has started no thread" in done.stderr
+        assert program.end() == (0, "", "")
+    assert list(runtime.iterdir()) == []

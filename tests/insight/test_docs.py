@@ -1,0 +1,50 @@
+"""The programs of docs/hangs.md and docs/slow.md do what the pages say."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from tests.face.programs import environment
+from tests.insight.programs import ROOT, ropewalk, says
+from tests.traps.ways import until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def _program(page: str) -> str:
+    found = re.search(r"```python\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def test_the_program_that_hangs_hangs_as_shown(tmp_path: Path) -> None:
+    path = tmp_path / "shop.py"
+    path.write_text(_program("hangs.md"))
+    with subprocess.Popen(
+        [sys.executable, "-m", "ropewalk", "run", path],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment(),
+    ) as process:
+        try:
+            until(lambda: "possible deadlock" in ropewalk("ps", process.pid).stdout)
+            text = says(["ps", process.pid])
+            assert re.search(r"sell +blocked .*Lock shop.py:6 +audit\n", text)
+            assert re.search(r"audit +blocked .*Lock shop.py:5 +sell\n", text)
+            text = says(["stacks", process.pid])
+            assert "line 15, in sell\n    with ledger:" in text
+        finally:
+            process.kill()
+
+
+def test_the_program_that_is_slow_is_slow_as_shown(tmp_path: Path) -> None:
+    path = tmp_path / "slow.py"
+    path.write_text(_program("slow.md"))
+    done = ropewalk("run", "--report", str(path))
+    assert done.returncode == 0
+    things = done.stderr.partition("waited for most")[2]
+    assert things.splitlines()[1].endswith("slow.py:6")

@@ -1,0 +1,127 @@
+"""`pytest --ropewalk`: a test that hangs fails, and its failure says why."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from textwrap import dedent
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.face.programs import LIMIT, environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SUITE = """
+import queue, threading, time
+import pytest
+from ropewalk import inspect
+
+def test_before():
+    assert threading.__file__.endswith("ropewalk/threading.py")
+
+def deadlock(closed_by_thread):
+    # Whoever comes second closes the circle, and gets the exception.
+    mine, other = threading.RLock(), threading.RLock()
+    both = threading.Barrier(2)
+    def until_it_waits(ident):
+        while all(thread.ident != ident for thread in inspect.waits()):
+            time.sleep(0.001)
+    def turn(first, second, is_second, ident):
+        with first:
+            both.wait()
+            if is_second:
+                until_it_waits(ident)
+            with second:
+                pass
+    main = threading.get_ident()
+    thread = threading.Thread(
+        target=turn, args=(other, mine, closed_by_thread, main), name="the other one", daemon=True
+    )
+    thread.start()
+    turn(mine, other, not closed_by_thread, thread.ident)
+    thread.join()
+
+def test_deadlock():
+    deadlock(False)
+
+def test_deadlock_in_a_thread():
+    deadlock(True)
+
+@pytest.mark.ropewalk_timeout(1)
+def test_waits_for_ever():
+    gate = threading.Event()
+    helper = threading.Thread(target=time.sleep, args=(60,), name="helper", daemon=True)
+    helper.start()
+    gate.wait()
+
+@pytest.mark.ropewalk_timeout(1)
+def test_computes_for_ever():
+    while True:
+        pass
+
+def test_after():
+    jobs = queue.Queue()
+    jobs.put(1)
+    assert jobs.get() == 1
+"""
+
+
+def _pytest(folder: Path, text: str, *options: str) -> subprocess.CompletedProcess[str]:
+    (folder / "test_suite.py").write_text(dedent(text))
+    (folder / "pytest.ini").write_text("[pytest]\n")
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+        cwd=folder,
+        env=environment(),
+    )
+
+
+def test_a_suite_with_hangs_comes_to_its_end(tmp_path: Path) -> None:
+    done = _pytest(tmp_path, SUITE, "--ropewalk")
+    assert done.returncode == 1
+    assert "4 failed, 2 passed" in done.stdout
+    failures = {part.split(" ")[0]: part for part in done.stdout.split("____ test_")[1:]}
+    assert "DeadlockError: 2 threads wait for each other" in failures["deadlock"]
+    assert "the other one" in failures["deadlock"]
+    assert "DeadlockError: 2 threads wait for each other" in failures["deadlock_in_a_thread"]
+    waits = failures["waits_for_ever"]
+    assert "the test took longer than 1 s" in waits
+    assert "Thread 'MainThread': waits for Event made at" in waits
+    assert "Thread 'helper'" in waits
+    assert "gate.wait()" in waits
+    assert "the test took longer than 1 s" in failures["computes_for_ever"]
+    assert "while True:" in failures["computes_for_ever"]
+
+
+def test_without_the_option_nothing_changes(tmp_path: Path) -> None:
+    text = """
+    import sys, threading
+    def test_stock():
+        assert "ropewalk._ropewalk" not in sys.modules
+        assert "ropewalk" not in threading.__file__
+    """
+    done = _pytest(tmp_path, text)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("how", ["option", "ini"])
+def test_the_time_is_given_for_all(tmp_path: Path, how: str) -> None:
+    text = """
+    import threading
+    def test_waits():
+        threading.Lock().acquire()
+        threading.Thread(target=input, daemon=True)
+        threading.Event().wait(60)
+    """
+    options = ["--ropewalk-timeout=0.5"] if how == "option" else ["-o", "ropewalk_timeout=0.5"]
+    done = _pytest(tmp_path, text, "--ropewalk", *options)
+    assert done.returncode == 1
+    assert "took longer than 0.5 s" in done.stdout

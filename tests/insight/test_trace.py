@@ -1,0 +1,217 @@
+"""`ropewalk run --trace`: a file in Chrome's trace event format."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+from tests.deadlock.programs import run
+from tests.insight.programs import Program
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    Event = dict[str, Any]
+
+PROGRAM = """
+import queue, threading
+from ropewalk import inspect
+from tests.traps.ways import until, until_blocked
+lock = threading.Lock()
+jobs = queue.Queue()
+def waiter():
+    with lock:
+        pass
+    for _ in range(3):
+        jobs.get()
+thread = threading.Thread(target=waiter, name='the "waiter"')
+with lock:
+    thread.start()
+    until_blocked(thread)
+until(lambda: any(wait.waits_for.kind == "Queue.get" for wait in inspect.waits()))
+for each in range(3):
+    jobs.put(each)
+thread.join()
+"""
+
+
+def read(path: Path) -> list[Event]:
+    """Read a trace; one that was cut off has no end, which the format allows."""
+    text = path.read_text().rstrip()
+    if not text.endswith("]"):
+        text = text.rstrip(" \n,") + "]"
+    events: list[Event] = json.loads(text)
+    return events
+
+
+def lanes(events: list[Event]) -> dict[str, int]:
+    """The threads' numbers by their names."""
+    names = [event for event in events if event["name"] == "thread_name"]
+    return {event["args"]["name"]: event["tid"] for event in names}
+
+
+def slices(events: list[Event], tid: int) -> list[Event]:
+    return [event for event in events if event["ph"] == "X" and event["tid"] == tid]
+
+
+def test_waits_wakes_and_holds_are_there(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    done = run(tmp_path, PROGRAM, f"--trace={path}")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert path.read_text().endswith("]\n")
+    events = read(path)
+    tids = lanes(events)
+    waiter, main = tids['the "waiter"'], tids["MainThread"]
+    [wait] = [each for each in slices(events, waiter) if each["name"].startswith("wait Lock")]
+    assert wait["name"].endswith("program.py:4")
+    [hold] = [each for each in slices(events, main) if "program.py:4" in each["name"]]
+    assert hold["name"].startswith("hold Lock")
+    # What was waited for is what was held.
+    assert hold["ts"] < wait["ts"]
+    assert abs((hold["ts"] + hold["dur"]) - (wait["ts"] + wait["dur"])) < 5_000_000
+    ends = {each["id"]: each for each in events if each["ph"] == "f"}
+    starts = {each["id"]: each for each in events if each["ph"] == "s"}
+    arrows = [(starts[flow], ends[flow]) for flow in ends if flow in starts]
+    into_wait = [
+        start for start, end in arrows if wait["ts"] <= end["ts"] <= wait["ts"] + wait["dur"]
+    ]
+    assert any(start["tid"] == main for start in into_wait)
+    # Perfetto turns an arrow around that ends at a slice which began before the one it begins at.
+    woken = {(each["tid"], each["ts"]) for each in events if each["name"] == "woken"}
+    assert all((end["tid"], end["ts"]) in woken for end in ends.values())
+    assert all(start["ts"] < end["ts"] for start, end in arrows)
+    counters = [each for each in events if each["ph"] == "C"]
+    assert any("Queue.get" in each["name"] and each["args"]["items"] >= 0 for each in counters)
+
+
+def test_slices_of_a_lane_lie_within_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    text = """
+    import threading
+    a, b, c = (threading.Lock() for _ in range(3))
+    for _ in range(50):
+        a.acquire(); b.acquire(); c.acquire()
+        a.release(); c.release(); b.release()
+    """
+    done = run(tmp_path, text, "--trace", str(path))
+    assert (done.returncode, done.stderr) == (0, "")
+    events = read(path)
+    main = lanes(events)["MainThread"]
+    held = [each for each in slices(events, main) if "program.py" in each["name"]]
+    # In two parts: b and c when a is released; of them c is released first.
+    assert len(held) == 50 * 5
+    spans = sorted(
+        (round(each["ts"] * 1000), -round(each["dur"] * 1000)) for each in slices(events, main)
+    )
+    open_ends: list[int] = []
+    for start, negative in spans:
+        end = start - negative
+        while open_ends and open_ends[-1] <= start:
+            open_ends.pop()
+        assert not open_ends or end <= open_ends[-1], (start, end, open_ends)
+        open_ends.append(end)
+
+
+def test_a_killed_program_leaves_what_it_wrote(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    text = """
+    lock = threading.Lock()
+    lock.acquire()
+    thread = threading.Thread(target=lock.acquire, name="waiter", daemon=True)
+    thread.start()
+    until_blocked(thread)
+    lock.release()
+    thread.join()
+    ready()
+    """
+    with Program(tmp_path, text, f"--trace={path}") as program:
+        os.kill(program.pid, signal.SIGKILL)
+        program.process.wait()
+    events = read(path)
+    waiter = lanes(events)["waiter"]
+    assert any(each["name"].startswith("wait Lock") for each in slices(events, waiter))
+
+
+def test_waits_that_go_on_at_the_end_are_there(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    text = """
+    import threading
+    from tests.traps.ways import until_blocked
+    event = threading.Event()
+    thread = threading.Thread(target=event.wait, name="waiter", daemon=True)
+    thread.start()
+    until_blocked(thread)
+    native_id = thread.native_id
+    print(native_id)
+    """
+    done = run(tmp_path, text, f"--trace={path}")
+    assert (done.returncode, done.stderr) == (0, "")
+    tid = int(done.stdout)
+    assert any("wait Event" in each["name"] for each in slices(read(path), tid))
+
+
+def test_a_child_does_not_write_into_it(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    text = """
+    import os, threading
+    pid = os.fork()
+    lock = threading.Lock()
+    for _ in range(10):
+        with lock:
+            pass
+    if pid:
+        os.wait()
+    """
+    done = run(tmp_path, text, f"--trace={path}")
+    assert (done.returncode, done.stderr) == (0, "")
+    events = read(path)
+    assert len([each for each in events if "program.py" in each["name"]]) == 10
+    assert len({each["pid"] for each in events}) == 1
+
+
+def test_a_trace_that_cannot_be_written_changes_nothing_else(tmp_path: Path) -> None:
+    done = run(tmp_path, "print('done')", "--trace=/no/such/folder/out.json")
+    assert (done.returncode, done.stdout) == (0, "done\n")
+    assert done.stderr.startswith("ropewalk: the trace cannot be written: ")
+    done = run(tmp_path, "print('done')", "--trace=/dev/full")
+    assert (done.returncode, done.stdout) == (0, "done\n")
+    assert done.stderr.startswith("ropewalk: the trace cannot be written: ")
+
+
+def test_names_of_the_program_its_locks_and_its_pools_are_there(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    text = """
+    import threading
+    from concurrent.futures import ThreadPoolExecutor
+    from ropewalk import inspect
+    from tests.traps.ways import until
+    go, index = threading.Event(), threading.Lock(name="the index")
+    with index:
+        pass
+    with threading.RLock(name="again"):
+        pass
+    # More lines than a thread remembers: each has its own.
+    for number in range(40):
+        code = "\\n" * number + "lock = threading.Lock()\\nwith lock: pass"
+        exec(compile(code, f"made{number}.py", "exec"), {"threading": threading})
+    with ThreadPoolExecutor(1, "web") as pool:
+        for _ in range(5):
+            pool.submit(go.wait)
+        until(lambda: any(look.busy for look in inspect.snapshot().pools))
+        # So that some wait ends.
+        threading.Event().wait(0.02)
+        go.set()
+    """
+    done = run(tmp_path, text, f"--trace={path}")
+    assert (done.returncode, done.stderr) == (0, "")
+    events = read(path)
+    names = {event["name"] for event in events}
+    assert {"hold Lock 'the index'", "hold RLock 'again'"} <= names
+    assert {f"hold Lock made{number}.py:{number + 1}" for number in range(40)} <= names
+    counts = [each["args"]["items"] for each in events if each["name"] == "items in pool 'web'"]
+    assert 4 in counts
+    # Also where it is killed: it comes first.
+    assert events[0]["name"] == "process_name"
+    assert events[0]["args"]["name"].endswith("program.py")
