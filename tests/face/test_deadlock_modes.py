@@ -75,3 +75,36 @@ def test_a_certain_deadlock_is_an_error_in_one_of_the_threads(under: tuple[str, 
     assert done.stdout == "got both\n"
     assert done.stderr.count("ropewalk.DeadlockError: 2 threads wait for each other") == 1
     assert "python/ropewalk" not in done.stderr
+
+
+def test_the_exit_lets_a_report_be_told() -> None:
+    """CPython aborts if a thread that runs no more holds the lock of standard error."""
+    done = code(
+        """
+import io, os, sys, threading, time
+from ropewalk import _ropewalk
+_ropewalk.set_suspect_grace(0.05)
+begun = threading.Event()
+class Slow(io.RawIOBase):
+    def writable(self):
+        return True
+    def write(self, text):
+        begun.set()
+        time.sleep(0.2)
+        return os.write(2, text)
+sys.stderr = sys.__stderr__ = io.TextIOWrapper(io.BufferedWriter(Slow()))
+a, b, both = threading.Lock(), threading.Lock(), threading.Barrier(2)
+def take(first, second):
+    with first:
+        both.wait()
+        with second:
+            pass
+for it in ((a, b), (b, a)):
+    threading.Thread(target=take, args=it, daemon=True).start()
+begun.wait()
+""",
+        under=ROPEWALK,
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.startswith("ropewalk: possible deadlock: 2 threads wait for each other\n")
+    assert done.stderr.count("in take") == 2

@@ -14,7 +14,7 @@
 use std::cell::Cell;
 use std::ffi::c_int;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use pyo3::basic::CompareOp;
 use pyo3::exceptions::{PyAttributeError, PyBaseException, PyKeyboardInterrupt, PyTypeError};
@@ -22,9 +22,9 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyFloat, PyList, PyString, PyTuple, PyType};
 use pyo3::{BoundObject, PyErr, ffi, intern};
-use ropewalk::wait::{Deadline, Deadlock, Host, HostSite, ResourceKind};
+use ropewalk::wait::{Deadline, Host, HostSite, ResourceKind};
 
-use super::{finalization, signals};
+use super::{finalization, reporter, signals};
 
 // PyO3 declares these as unwinding as well, for those versions of Python.
 unsafe extern "C-unwind" {
@@ -391,10 +391,11 @@ pub(crate) fn pending_exception(py: Python<'_>) -> PyErr {
 
 /// Whether background threads may attach.
 static OPEN: AtomicBool = AtomicBool::new(true);
+
 /// Whether the interpreter's exit has not got as far as to keep background threads out.
 pub(crate) fn gate_is_open() -> bool {
-    // Relaxed: for the thread that exits, which closes the gate itself.
-    OPEN.load(Ordering::Relaxed)
+    // SeqCst: pairs with `close_gate`, for those that it looks for when it has closed the gate.
+    OPEN.load(Ordering::SeqCst)
 }
 
 /// How many of them are about to.
@@ -406,7 +407,7 @@ pub(crate) fn enter<R>(work: impl for<'py> FnOnce(Python<'py>) -> R) -> Option<R
     // SeqCst: either we see the gate closed, or `close_gate` sees us entering and waits. It waits
     // detached, so we can get in.
     ENTERING.fetch_add(1, Ordering::SeqCst);
-    if !OPEN.load(Ordering::SeqCst) {
+    if !gate_is_open() {
         ENTERING.fetch_sub(1, Ordering::SeqCst);
         return None;
     }
@@ -509,7 +510,7 @@ pub(crate) fn attached<R>(call: impl for<'py> FnOnce(Python<'py>) -> R) -> R {
     Python::attach(call)
 }
 
-/// Keeps background threads from attaching from now on.
+/// Keeps background threads from attaching from now on, and lets a report that is under way be told.
 pub(crate) fn close_gate(py: Python<'_>) {
     OPEN.store(false, Ordering::SeqCst);
     // Only as long as somebody waits for the GIL, which is free now: moments, once.
@@ -517,6 +518,7 @@ pub(crate) fn close_gate(py: Python<'_>) {
         while ENTERING.load(Ordering::SeqCst) > 0 {
             std::thread::yield_now();
         }
+        reporter::wait_until_told();
     });
 }
 
@@ -541,39 +543,16 @@ pub(crate) fn install(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     FORKS_WHOLE.store(py.version_info() >= (3, 12), Ordering::Relaxed);
     ropewalk::wait::set_host(&Python3);
-    // Who was about to attach does not exist in the child.
-    ropewalk::fork::install(|| ENTERING.store(0, Ordering::SeqCst));
-    ropewalk::watch::set_reporter(report);
+    // Who was about to attach, or was telling, does not exist in the child.
+    ropewalk::fork::install(|| {
+        ENTERING.store(0, Ordering::SeqCst);
+        reporter::forget();
+    });
+    ropewalk::watch::set_reporter(reporter::report);
     if let Ok(is_enabled) = py.import("sys")?.getattr("_is_gil_enabled") {
         HAS_GIL.store(is_enabled.call0()?.is_truthy()?, Ordering::Relaxed);
     }
     cpython_lock(py)?;
     signals::install(py)?;
     Ok(())
-}
-
-/// What is called with the text of a suspected deadlock.
-static TELL: OnceLock<Py<PyAny>> = OnceLock::new();
-
-/// Sets what is called with the text of each suspected deadlock; the first one stays.
-pub(crate) fn set_tell(tell: Py<PyAny>) {
-    let _ = TELL.set(tell);
-}
-
-/// Tells of a suspected deadlock; on the monitor's thread, attached.
-fn report(deadlock: &Deadlock) {
-    attached(|py| {
-        let text = super::error::message(py, deadlock);
-        if !text.is_empty() {
-            tell(py, &text);
-        }
-    });
-}
-
-/// Gives a text to the reporter, if there is one.
-pub(crate) fn tell(py: Python<'_>, text: &str) {
-    let Some(tell) = TELL.get() else { return };
-    if let Err(error) = call(tell.bind(py), (text,), None) {
-        report_unraisable(py, error, None);
-    }
 }

@@ -35,6 +35,7 @@ mod queue_classes;
 mod queue_core;
 mod queue_simple;
 mod queue_timeout;
+mod reporter;
 mod rlock;
 mod runtime;
 mod semaphore;

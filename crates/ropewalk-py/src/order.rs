@@ -8,7 +8,7 @@ use ropewalk::sync::Held;
 use ropewalk::wait;
 use ropewalk::watch::{self, Taken};
 
-use super::{host, origin};
+use super::{origin, reporter};
 
 /// Whether the core wants to know.
 #[inline]
@@ -46,7 +46,7 @@ fn tell(py: Python<'_>, lock: Held<'_>) {
     let at = origin::here(py).origin().describe().unwrap_or_else(|| "an unknown line".into());
     let thread = wait::current().name().map_or_else(|| "?".into(), |name| name.to_string());
     for inversion in watch::lock_taken(&Taken { lock, name, at, thread }) {
-        host::tell(py, &inversion.to_string());
+        reporter::tell(py, &inversion.to_string());
     }
 }
 

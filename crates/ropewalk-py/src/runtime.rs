@@ -72,7 +72,7 @@ pub(crate) fn prepare_exit(py: Python<'_>) -> PyResult<()> {
 /// Sets the function that is called with the text of each suspected deadlock; the first one stays.
 #[pyfunction]
 pub(crate) fn set_reporter(function: Py<PyAny>) {
-    super::host::set_tell(function);
+    super::reporter::set_tell(function);
 }
 
 /// Sets for how many seconds a suspected deadlock must last before it is reported (default 10).
