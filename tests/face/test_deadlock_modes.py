@@ -107,4 +107,4 @@ begun.wait()
     )
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr.startswith("ropewalk: possible deadlock: 2 threads wait for each other\n")
-    assert done.stderr.count("in take") == 2
+    assert done.stderr.endswith("\n"), "in one piece"
