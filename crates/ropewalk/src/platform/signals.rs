@@ -19,7 +19,7 @@ impl SignalMask {
 
     /// All that come from outside. A fault comes to the thread that made it, and something may be
     /// there to tell of it.
-    fn all() -> Self {
+    pub(crate) fn all() -> Self {
         let mut mask = std::mem::MaybeUninit::uninit();
         // SAFETY: room for a set, which is filled by the first call.
         unsafe {
@@ -31,16 +31,8 @@ impl SignalMask {
         }
     }
 
-    /// Runs `work` with these blocked and no others.
-    pub(crate) fn during<R>(&self, work: impl FnOnce() -> R) -> R {
-        let before = Self::current();
-        self.set();
-        let result = work();
-        before.set();
-        result
-    }
-
-    fn set(&self) {
+    /// Has the calling thread block these and no others.
+    pub(crate) fn set(&self) {
         // SAFETY: a set that was written.
         unsafe {
             libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, std::ptr::null_mut())
@@ -67,14 +59,13 @@ impl SignalMask {
         Self
     }
 
-    fn all() -> Self {
+    /// None.
+    pub(crate) fn all() -> Self {
         Self
     }
 
-    /// Runs `work`.
-    pub(crate) fn during<R>(&self, work: impl FnOnce() -> R) -> R {
-        work()
-    }
+    /// Does nothing.
+    pub(crate) fn set(&self) {}
 }
 
 /// Runs `spawn`; the threads that it starts take no signals.
@@ -83,5 +74,9 @@ impl SignalMask {
 /// in all of its own threads, to wait for it (`sigwait`), or until it has time, would come to a thread
 /// of ours, and its default is to end the process.
 pub(crate) fn without_signals<R>(spawn: impl FnOnce() -> R) -> R {
-    SignalMask::all().during(spawn)
+    let before = SignalMask::current();
+    SignalMask::all().set();
+    let result = spawn();
+    before.set();
+    result
 }

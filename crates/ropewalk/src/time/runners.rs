@@ -143,10 +143,10 @@ impl Runners {
                 Next::Fire(entry, callback, wants) => {
                     self.get(wants, Some(signals));
                     entry.begin();
+                    // For each anew: the one before may have changed it.
+                    signals.set();
                     // A panic has been reported by the panic hook; the others' timers go on.
-                    let _ = signals.during(|| {
-                        std::panic::catch_unwind(std::panic::AssertUnwindSafe(callback))
-                    });
+                    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(callback));
                     let mut wakes = WakeList::default();
                     {
                         let _schedule = self.schedule.lock();
@@ -154,7 +154,10 @@ impl Runners {
                     }
                     wakes.wake();
                 }
-                Next::Sleep(until) => self.sleep(me, leads, until),
+                Next::Sleep(until) => {
+                    SignalMask::all().set();
+                    self.sleep(me, leads, until);
+                }
                 Next::End => return,
             }
         }
