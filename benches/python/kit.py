@@ -81,10 +81,15 @@ class PoolLike(Protocol):
     def __exit__(self, kind: None, error: None, traceback: None, /) -> object: ...
 
 
-class FuturesLike(Protocol):
-    """The module concurrent.futures."""
+class PoolsLike(Protocol):
+    """A module with a pool whose results can be asked for."""
 
     ThreadPoolExecutor: Callable[[int], PoolLike]
+
+
+class FuturesLike(PoolsLike, Protocol):
+    """The module concurrent.futures."""
+
     Future: Callable[[], FutureLike]
     wait: Callable[..., tuple[set[Any], set[Any]]]
     as_completed: Callable[[Iterable[Any]], Iterable[object]]
@@ -118,6 +123,7 @@ class Kit:
     priority_queue: Callable[[], QueueLike] | None = None
     simple_queue: Callable[[], QueueLike] | None = None
     future: Callable[[], FutureLike] | None = None
+    pools: PoolsLike | None = None
     futures: FuturesLike | None = None
     driver: Callable[..., ThreadLike] = threading.Thread
     spelling: dict[str, str] = field(default_factory=dict)
@@ -146,6 +152,7 @@ def _from_modules(
         priority_queue=queues.PriorityQueue,
         simple_queue=queues.SimpleQueue,
         future=futures.Future,
+        pools=cast("PoolsLike", futures),
         futures=cast("FuturesLike", futures),
     )
 
@@ -282,15 +289,16 @@ def _pebble() -> Kit:
         wait=concurrent.futures.wait,
         as_completed=concurrent.futures.as_completed,
     )
-    return Kit("pebble", _version("pebble"), futures=cast("FuturesLike", futures))
+    return Kit(
+        "pebble",
+        _version("pebble"),
+        pools=cast("PoolsLike", futures),
+        futures=cast("FuturesLike", futures),
+    )
 
 
 def _gevent() -> Kit:
-    threadpool = importlib.import_module("gevent.threadpool")
-    futures = SimpleNamespace(
-        ThreadPoolExecutor=threadpool.ThreadPoolExecutor,
-        Future=concurrent.futures.Future,
-        wait=concurrent.futures.wait,
-        as_completed=concurrent.futures.as_completed,
-    )
-    return Kit("gevent", _version("gevent"), futures=cast("FuturesLike", futures))
+    # Its futures know nothing of `wait` and `as_completed`, nor of callbacks and tasks that are
+    # submitted by tasks, unless its event loop runs as well.
+    pools = importlib.import_module("gevent.threadpool")
+    return Kit("gevent", _version("gevent"), pools=cast("PoolsLike", pools))

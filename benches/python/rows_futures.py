@@ -5,7 +5,7 @@ from itertools import chain, count, repeat
 from typing import Any
 
 from benches.python.floor import CALLS
-from benches.python.kit import FuturesLike
+from benches.python.kit import FuturesLike, PoolsLike
 from benches.python.row import Row, Team, pinned_and_free, statement, threaded
 from benches.python.sample import Sample, Watch, total
 
@@ -18,8 +18,8 @@ def nothing(_argument: object = None) -> None:
     """Be a task."""
 
 
-def _results(futures: FuturesLike, _: Team, tasks: int) -> Sample:
-    with futures.ThreadPoolExecutor(WORKERS) as pool:
+def _results(pools: PoolsLike, _: Team, tasks: int) -> Sample:
+    with pools.ThreadPoolExecutor(WORKERS) as pool:
         watch = Watch()
         submitted = [pool.submit(nothing) for _turn in repeat(None, tasks)]
         for future in submitted:
@@ -27,16 +27,16 @@ def _results(futures: FuturesLike, _: Team, tasks: int) -> Sample:
         return watch.sample(tasks)
 
 
-def _map(futures: FuturesLike, _: Team, tasks: int) -> Sample:
-    with futures.ThreadPoolExecutor(WORKERS) as pool:
+def _map(pools: PoolsLike, _: Team, tasks: int) -> Sample:
+    with pools.ThreadPoolExecutor(WORKERS) as pool:
         watch = Watch()
         for _result in pool.map(nothing, range(tasks)):
             pass
         return watch.sample(tasks)
 
 
-def _round_trips(futures: FuturesLike, _: Team, tasks: int) -> Sample:
-    with futures.ThreadPoolExecutor(1) as pool:
+def _round_trips(pools: PoolsLike, _: Team, tasks: int) -> Sample:
+    with pools.ThreadPoolExecutor(1) as pool:
         pool.submit(nothing).result()
         watch = Watch()
         for _turn in repeat(None, tasks):
@@ -154,7 +154,8 @@ def _rows() -> Iterator[tuple[Row, ...]]:
         ("executor made, 4 tasks, shut down", _whole_life, 4, {}),
     ]
     for name, body, target, more in rows:
-        row = Row(name, group, threaded("futures", body), target, floor=_calls, **more)
+        part = "pools" if body in (_results, _map, _round_trips) else "futures"
+        row = Row(name, group, threaded(part, body), target, floor=_calls, **more)
         yield pinned_and_free(row, judged="one")
     yield (
         statement(
