@@ -264,7 +264,7 @@ def _pebble() -> Kit:
             self._pool = pebble.ThreadPool(max_workers=workers)
 
         def submit(self, fn: Callable[..., object], /, *args: object) -> FutureLike:
-            future: FutureLike = self._pool.submit(fn, None, *args)
+            future: FutureLike = self._pool.submit(fn, *args)
             return future
 
         def map(
