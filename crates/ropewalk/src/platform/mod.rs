@@ -37,7 +37,7 @@ pub(crate) use poll::{user_id, wait_readable};
 pub(crate) use signals::{SignalMask, without_signals};
 pub(crate) use tasks::{TaskState, task_cpu_ns, task_state, unknown_tasks};
 pub(crate) use thread::{
-    is_main_thread, native_id, other_threads, process_is_new, word as thread_word,
+    cores, is_main_thread, native_id, other_threads, process_is_new, word as thread_word,
 };
 
 /// Why [`wait`] returned.

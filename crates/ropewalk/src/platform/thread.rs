@@ -88,6 +88,30 @@ pub(crate) fn other_threads(_known: &[u64]) -> bool {
     true
 }
 
+/// How many cores the calling thread may use.
+#[cfg(target_os = "linux")]
+pub(crate) fn cores() -> usize {
+    let mut set = std::mem::MaybeUninit::<libc::cpu_set_t>::zeroed();
+    let size = size_of::<libc::cpu_set_t>();
+    // SAFETY: room for a set of that size; all zeros is a set. It fails where there are more cores
+    // than a set has room for.
+    let (result, set) = unsafe {
+        let result = libc::sched_getaffinity(0, size, set.as_mut_ptr());
+        (result, set.assume_init())
+    };
+    if result != 0 {
+        return libc::CPU_SETSIZE.cast_unsigned() as usize;
+    }
+    // SAFETY: only reads the set.
+    unsafe { libc::CPU_COUNT(&set) }.cast_unsigned() as usize
+}
+
+/// How many cores there are.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, Into::into)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

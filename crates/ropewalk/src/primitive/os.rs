@@ -192,6 +192,13 @@ impl Parker {
         }
     }
 
+    /// Takes a permit if one is there. Only the owner may call it.
+    pub(crate) fn try_park(&self) -> bool {
+        // A look first, which leaves the word in the caches of those who may write it.
+        self.word.load(Ordering::Relaxed) == PERMIT
+            && self.word.swap(EMPTY, Ordering::Acquire) == PERMIT
+    }
+
     /// Gives the permit, and wakes the owner if it sleeps.
     pub(crate) fn unpark(&self) {
         if self.word.swap(PERMIT, Ordering::Release) == ASLEEP {

@@ -8,6 +8,11 @@ mod deadline;
 mod ended;
 mod object;
 #[cfg(not(loom))]
+mod outlook;
+#[cfg(loom)]
+#[path = "outlook_model.rs"]
+mod outlook;
+#[cfg(not(loom))]
 mod owed;
 // A model has no host whose lock a woken thread could want.
 #[cfg(loom)]

@@ -2,6 +2,7 @@
 
 use super::deadline::Deadline;
 use super::ended::is_exact;
+use super::outlook::LookOut;
 use super::owed;
 use super::queue::{GiveUp, List, NORMAL, Node, REFUSED, Standing, Token, WaitQueue, Wake};
 use super::runtime::{Resource, SleepEnd, Verdict, WaitError, host, observer, sched};
@@ -203,12 +204,16 @@ fn sleep(me: &ThreadRef, node: &Node, deadline: Deadline, take: &dyn Fn(Token)) 
     let (host, sched) = (host(), sched());
     let first_looks = || if me.is_main() { LOOKS.iter() } else { [].iter() };
     let mut looks = first_looks();
+    let (mut first, mut looked_out) = (true, None);
     // A signal that came before we stood in the queue would otherwise be seen only after the wait.
     while !host.signals_raised() {
         let mut end = SleepEnd::Permit;
         let look = looks.next().map_or(u64::MAX, |pause| now() + pause);
         host.detached(&mut || {
             owed::pay();
+            if std::mem::take(&mut first) {
+                looked_out = LookOut::keep(&me.parker, deadline.at(), node.since());
+            }
             loop {
                 let at = match node.standing() {
                     Standing::Notified(token) => {
@@ -236,6 +241,9 @@ fn sleep(me: &ThreadRef, node: &Node, deadline: Deadline, take: &dyn Fn(Token)) 
                 me.tally.woke();
             }
         });
+        if let Some(looked_out) = looked_out.take() {
+            looked_out.learn();
+        }
         if end != SleepEnd::Interrupted {
             return end;
         }

@@ -109,6 +109,11 @@ impl Node {
         }
     }
 
+    /// When its wait began.
+    pub(super) fn since(&self) -> u64 {
+        self.since
+    }
+
     pub(super) fn standing(&self) -> Standing {
         // Acquire pairs with the Release in `pop`: what the waker did before is seen.
         match self.state.load(Ordering::Acquire) {
