@@ -35,5 +35,5 @@ class Watch:
 
 
 def total(samples: list[Sample]) -> Sample:
-    """Add up samples of one operation each."""
-    return Sample(len(samples), sum(s.wall for s in samples), sum(s.cpu for s in samples))
+    """Add up samples."""
+    return Sample(sum(s.operations for s in samples), sum(s.wall for s in samples), sum(s.cpu for s in samples))

@@ -31,9 +31,9 @@ const LATE: u32 = 2;
 const IN_VAIN: u32 = 4;
 /// What a new thread begins with, if the last one that changed its mind found hope.
 const BEQUEST: u32 = 4;
-/// Those without hope try in the first millisecond of each of these.
-const TRIES_NS: u64 = 32_000_000;
-const TRY_NS: u64 = 1_000_000;
+/// Those without hope try at the beginning of each of these, for so long.
+const TRIES_NS: u64 = 16_000_000;
+const TRY_NS: u64 = 500_000;
 /// How long the number of cores is believed.
 const CORES_NS: u64 = 10_000_000;
 
