@@ -81,7 +81,8 @@ class Thread:
         if name:
             name = str(name)
         else:
-            name = _threading._newname("Thread-%d")
+            # Not by `_newname()`, as below not by `current_thread()`: calls are what this costs.
+            name = f"Thread-{_threading._counter()}"
             if target is not None:
                 target_name = getattr(target, "__name__", None)
                 if target_name is not None:
@@ -91,7 +92,10 @@ class Thread:
         self._args = args
         self._kwargs = kwargs
         if daemon is None:
-            self._daemonic = _threading.current_thread().daemon
+            caller = _threading._active.get(_threading.get_ident())
+            if caller is None:
+                caller = _threading.current_thread()
+            self._daemonic = caller.daemon
         else:
             if daemon and not _daemon_threads_allowed():
                 raise RuntimeError("daemon threads are disabled in this (sub)interpreter")

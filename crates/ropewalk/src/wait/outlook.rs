@@ -29,7 +29,8 @@ const MOST: u32 = 16;
 const SOON: u32 = 2;
 const LATE: u32 = 2;
 const IN_VAIN: u32 = 4;
-/// What a new thread begins with, if the last one that changed its mind found hope.
+/// What a new thread begins with, if the last one that changed its mind found hope. The main thread
+/// is not asked: what it does last is to wait for the others' ends.
 const BEQUEST: u32 = 4;
 /// Those without hope try at the beginning of each of these, for so long.
 const TRIES_NS: u64 = 16_000_000;
@@ -83,11 +84,11 @@ impl LookOut {
 
     /// Learns from it. Called when the thread has the host's lock again: if its waker kept that, a
     /// thread that was asleep would go on as soon, and would have slept once and not twice.
-    pub(super) fn learn(self) {
+    pub(super) fn learn(self, is_main: bool) {
         let before = MINE.get();
         let after = hope(before, self.seen.then(|| now() - self.began));
         MINE.set(after);
-        if (before == 0) != (after == 0) {
+        if (before == 0) != (after == 0) && !is_main {
             OF_NEW.store(if after == 0 { 0 } else { BEQUEST }, Ordering::Relaxed);
         }
     }

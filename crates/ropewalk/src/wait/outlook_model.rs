@@ -11,7 +11,7 @@ impl LookOut {
         None
     }
 
-    pub(super) fn learn(self) {
+    pub(super) fn learn(self, _: bool) {
         match self {}
     }
 }

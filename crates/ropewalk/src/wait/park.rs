@@ -242,7 +242,7 @@ fn sleep(me: &ThreadRef, node: &Node, deadline: Deadline, take: &dyn Fn(Token)) 
             }
         });
         if let Some(looked_out) = looked_out.take() {
-            looked_out.learn();
+            looked_out.learn(me.is_main());
         }
         if end != SleepEnd::Interrupted {
             return end;
