@@ -7,6 +7,7 @@
 //!
 //! - for [`LONGEST_NS`] at most: about what two wakes across cores take, one for whoever will wake it
 //!   and one for itself;
+//! - for one thing that another thread hands over;
 //! - while it has hope: its wakes came soon, lately. Two that sleep each time would never see that
 //!   they need not, so everybody tries it for a moment now and then, at the same time;
 //! - if the process may use more than one core, and has as many for those that look out.
@@ -16,6 +17,7 @@
 
 use std::cell::Cell;
 
+use super::runtime::ResourceKind;
 use crate::platform;
 use crate::primitive::{AtomicU32, AtomicU64, AtomicUsize, Ordering, Parker, now, thread_local};
 
@@ -29,8 +31,7 @@ const MOST: u32 = 16;
 const SOON: u32 = 2;
 const LATE: u32 = 2;
 const IN_VAIN: u32 = 4;
-/// What a new thread begins with, if the last one that changed its mind found hope. The main thread
-/// is not asked: what it does last is to wait for the others' ends.
+/// What a new thread begins with, if the last one that changed its mind found hope.
 const BEQUEST: u32 = 4;
 /// Those without hope try at the beginning of each of these, for so long.
 const TRIES_NS: u64 = 16_000_000;
@@ -63,7 +64,15 @@ pub(super) struct LookOut {
 impl LookOut {
     /// Looks out for a permit for a while and takes it, where that makes sense, and not beyond the
     /// deadline. The wait began at `since`.
-    pub(super) fn keep(parker: &Parker, deadline: Option<u64>, since: u64) -> Option<Self> {
+    pub(super) fn keep(
+        parker: &Parker,
+        what: ResourceKind,
+        deadline: Option<u64>,
+        since: u64,
+    ) -> Option<Self> {
+        if !may_come_soon(what) {
+            return None;
+        }
         if MINE.get() == NEW {
             MINE.set(OF_NEW.load(Ordering::Relaxed));
         }
@@ -84,14 +93,21 @@ impl LookOut {
 
     /// Learns from it. Called when the thread has the host's lock again: if its waker kept that, a
     /// thread that was asleep would go on as soon, and would have slept once and not twice.
-    pub(super) fn learn(self, is_main: bool) {
+    pub(super) fn learn(self) {
         let before = MINE.get();
         let after = hope(before, self.seen.then(|| now() - self.began));
         MINE.set(after);
-        if (before == 0) != (after == 0) && !is_main {
+        if (before == 0) != (after == 0) {
             OF_NEW.store(if after == 0 { 0 } else { BEQUEST }, Ordering::Relaxed);
         }
     }
+}
+
+/// Whether it is one thing that another thread hands over. The end of something, or of several
+/// things, is far off as a rule.
+const fn may_come_soon(what: ResourceKind) -> bool {
+    use ResourceKind::{Barrier, Idle, QueueJoin, Thread, Timer};
+    !matches!(what, Barrier | Idle | QueueJoin | Thread | Timer)
 }
 
 /// The hope of a thread that went on after so many nanoseconds, or whose look-out was in vain.
@@ -161,7 +177,7 @@ mod tests {
     fn without_hope_there_is_one_only_now_and_then() {
         let parker = Parker::new();
         MINE.set(0);
-        assert!(LookOut::keep(&parker, None, TRIES_NS + TRY_NS).is_none());
+        assert!(LookOut::keep(&parker, ResourceKind::Lock, None, TRIES_NS + TRY_NS).is_none());
         assert_eq!(LOOKING.load(Ordering::Relaxed), 0);
     }
 }

@@ -1,5 +1,6 @@
 //! Nobody looks out in a model, whose time does not pass: each wake is seen as early as can be.
 
+use super::runtime::ResourceKind;
 use crate::primitive::Parker;
 
 /// There is none.
@@ -7,11 +8,11 @@ use crate::primitive::Parker;
 pub(super) enum LookOut {}
 
 impl LookOut {
-    pub(super) fn keep(_: &Parker, _: Option<u64>, _: u64) -> Option<Self> {
+    pub(super) fn keep(_: &Parker, _: ResourceKind, _: Option<u64>, _: u64) -> Option<Self> {
         None
     }
 
-    pub(super) fn learn(self, _: bool) {
+    pub(super) fn learn(self) {
         match self {}
     }
 }

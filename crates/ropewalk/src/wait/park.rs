@@ -160,7 +160,7 @@ fn settle(
     let error = match observer().before_block(me, what, deadline) {
         Verdict::Deadlock(report) => WaitError::Deadlock(report),
         Verdict::Sleep => loop {
-            match sleep(me, node, deadline, take) {
+            match sleep(me, node, request, take) {
                 SleepEnd::Permit => {}
                 // The wake wins if it was first; a waiter that was moved was notified in time.
                 SleepEnd::TimedOut => match node.give_up(GiveUp::UnlessMoved) {
@@ -200,8 +200,9 @@ const LOOKS: [u64; 2] = [2_000_000, 100_000_000];
 
 /// Sleeps until the node is notified, its time is up or a handler raised. The node stays queued
 /// meanwhile, also while handlers run.
-fn sleep(me: &ThreadRef, node: &Node, deadline: Deadline, take: &dyn Fn(Token)) -> SleepEnd {
+fn sleep(me: &ThreadRef, node: &Node, request: &Park<'_>, take: &dyn Fn(Token)) -> SleepEnd {
     let (host, sched) = (host(), sched());
+    let (kind, deadline) = (request.what.kind(), request.deadline);
     let first_looks = || if me.is_main() { LOOKS.iter() } else { [].iter() };
     let mut looks = first_looks();
     let (mut first, mut looked_out) = (true, None);
@@ -212,7 +213,7 @@ fn sleep(me: &ThreadRef, node: &Node, deadline: Deadline, take: &dyn Fn(Token)) 
         host.detached(&mut || {
             owed::pay();
             if std::mem::take(&mut first) {
-                looked_out = LookOut::keep(&me.parker, deadline.at(), node.since());
+                looked_out = LookOut::keep(&me.parker, kind, deadline.at(), node.since());
             }
             loop {
                 let at = match node.standing() {
@@ -242,7 +243,7 @@ fn sleep(me: &ThreadRef, node: &Node, deadline: Deadline, take: &dyn Fn(Token)) 
             }
         });
         if let Some(looked_out) = looked_out.take() {
-            looked_out.learn(me.is_main());
+            looked_out.learn();
         }
         if end != SleepEnd::Interrupted {
             return end;
