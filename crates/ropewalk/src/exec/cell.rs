@@ -437,6 +437,9 @@ impl<T: Send, C: Send> Resource for FutureCell<T, C> {
         let crew = self.crew.as_ref()?;
         Some(format!("{}, {}", crew.name(), self.state().name().to_lowercase()))
     }
+    fn is_passing(&self) -> bool {
+        true
+    }
     fn helpers(&self, _need: usize, helper: &mut dyn FnMut(usize) -> bool) -> bool {
         self.helper().each(helper)
     }

@@ -19,7 +19,7 @@ use crate::primitive::{ShortLock, global};
 pub type ObjectRef = Arc<ObjectInfo>;
 
 /// From so many waits on, not every short one is measured.
-const HOT: u8 = 64;
+pub(super) const HOT: u8 = 64;
 
 /// What is known of a thing that was waited for, or that was named.
 #[derive(Debug)]

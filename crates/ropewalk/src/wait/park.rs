@@ -129,6 +129,8 @@ pub(crate) fn park_and_take(
             if is_exact() {
                 observer().waited(&me, object, since);
             }
+        } else if request.what.is_passing() {
+            me.tally.count_passing(request.what.kind(), since, in_vain);
         }
         match result {
             // Ctrl-C that came before the refusal would have ended the wait: it is the answer.

@@ -5,6 +5,7 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use super::deadline::Deadline;
+use super::ended::is_exact;
 use super::object::ObjectInfo;
 use super::thread::ThreadRef;
 pub(crate) use crate::primitive::ParkEnd as SleepEnd;
@@ -299,7 +300,12 @@ pub trait Resource: Sync {
     }
     /// Whether it is kept how often and how long it was waited for.
     fn is_counted(&self) -> bool {
-        !self.is_internal()
+        !self.is_internal() && (is_exact() || !self.is_passing())
+    }
+    /// Whether it is as a rule waited for once: a record of it would be made again and again, and is
+    /// only if somebody wants to know of each wait. The thread that waits counts it anyway.
+    fn is_passing(&self) -> bool {
+        false
     }
     /// Whether those who wait for it are threads of the runtime itself that have nothing to do.
     fn is_internal(&self) -> bool {

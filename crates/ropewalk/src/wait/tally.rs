@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::ended::is_exact;
-use super::object::ObjectInfo;
+use super::object::{HOT, ObjectInfo};
 use super::runtime::ResourceKind;
 use crate::primitive::{now, now_coarse};
 
@@ -189,18 +189,31 @@ impl ThreadTally {
     /// every eighth is measured, and stands for eight. A clock that moves every few milliseconds is
     /// enough to tell which waits are long.
     pub(super) fn count(&self, object: &ObjectInfo, since: u64, goes_on: bool) {
-        let mut weight = 1;
-        if object.is_hot() && !goes_on && !is_exact() && is_short(since) {
-            let short = self.short.load(Ordering::Relaxed).wrapping_add(1);
-            self.short.store(short, Ordering::Relaxed);
-            if !short.is_multiple_of(SAMPLE) {
-                return;
-            }
-            weight = SAMPLE;
-        }
+        let Some(weight) = self.weigh(object.is_hot(), since, goes_on) else { return };
         object.see();
         let turn = self.add(object.kind(), since, goes_on, weight, now());
         object.tally().add(turn.length, turn.before, turn.weight);
+    }
+
+    /// As [`count`](Self::count), for one of many things of this kind that are each waited for once.
+    pub(super) fn count_passing(&self, kind: ResourceKind, since: u64, goes_on: bool) {
+        let is_hot = self.of(kind).0.load(Ordering::Relaxed) >= HOT.into();
+        let Some(weight) = self.weigh(is_hot, since, goes_on) else { return };
+        self.add(kind, since, goes_on, weight, now());
+    }
+
+    /// For how many waits this one stands; `None` if it is not measured.
+    fn weigh(&self, is_hot: bool, since: u64, goes_on: bool) -> Option<u32> {
+        if !is_hot || goes_on || is_exact() || !is_short(since) {
+            return Some(1);
+        }
+        let short = self.short.load(Ordering::Relaxed).wrapping_add(1);
+        self.short.store(short, Ordering::Relaxed);
+        short.is_multiple_of(SAMPLE).then_some(SAMPLE)
+    }
+
+    fn of(&self, kind: ResourceKind) -> &(AtomicU64, AtomicU64) {
+        &self.kinds[(kind as usize).min(KINDS - 1)]
     }
 
     /// Counts a turn that is over now. Returns its length, and what was counted of the wait before.
@@ -213,7 +226,7 @@ impl ThreadTally {
         last_since.store(since, Ordering::Relaxed);
         last_length.store(length, Ordering::Relaxed);
         last_weight.store(weight, Ordering::Relaxed);
-        let (count, total) = &self.kinds[(kind as usize).min(KINDS - 1)];
+        let (count, total) = self.of(kind);
         plus(count, if before.is_none() { u64::from(weight) } else { 0 });
         plus(total, length.saturating_sub(before.unwrap_or(0)) * u64::from(weight));
         let woke = self.woke.load(Ordering::Relaxed);
