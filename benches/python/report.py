@@ -11,7 +11,7 @@ from typing import Any
 
 from benches.python.floor import KIND
 from benches.python.kit import Kit
-from benches.python.row import Row
+from benches.python.row import UNPINNED, Row
 from benches.python.runner import Result
 
 OWN_SIDES = ("stock", "ropewalk", "floor")
@@ -166,7 +166,8 @@ def _row_as_json(result: Result) -> dict[str, Any]:
 def markdown(runs: Sequence[Mapping[str, Any]]) -> str:
     """Make one Markdown table of the JSON of several runs, four columns for each.
 
-    Only rows with a target are in it: the others are on the terminal and in the JSON.
+    In it are the rows with a target, and those without the pin of the ones that are pinned to one
+    core. The others are on the terminal and in the JSON.
     """
     return "\n".join(_markdown_lines(runs)) + "\n"
 
@@ -176,7 +177,7 @@ def _markdown_lines(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield "| row | " + " | ".join(heads) + " | at least | peer |"
     yield "|---|" + "--:|" * (4 * len(runs) + 1) + "---|"
     for number, first in enumerate(runs[0]["rows"]):
-        if first["target"] is None:
+        if first["target"] is None and not first["name"].endswith(UNPINNED):
             continue
         cells = [first["line"]["name"].replace("*", "\\*")]
         for run in runs:

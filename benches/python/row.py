@@ -177,11 +177,15 @@ def threaded(part: str, body: Callable[..., Sample], **fixed: object) -> Build:
     return build
 
 
+# Ends the name of a row that is judged pinned to one core, where it is not.
+UNPINNED = ", all cores"
+
+
 def pinned_and_free(row: Row, judged: Cores) -> tuple[Row, Row]:
     """Split a row in two, pinned to one core and not; `judged` says which has the target."""
     other = replace(row, target=None, least_fairness=None, group="more")
     if judged == "one":
-        return _pinned(row), replace(other, name=f"{row.name}, all cores")
+        return _pinned(row), replace(other, name=f"{row.name}{UNPINNED}")
     return row, _pinned(replace(other, name=f"{row.name}, one core"))
 
 
