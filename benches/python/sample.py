@@ -36,4 +36,8 @@ class Watch:
 
 def total(samples: list[Sample]) -> Sample:
     """Add up samples."""
-    return Sample(sum(s.operations for s in samples), sum(s.wall for s in samples), sum(s.cpu for s in samples))
+    return Sample(
+        sum(s.operations for s in samples),
+        sum(s.wall for s in samples),
+        sum(s.cpu for s in samples),
+    )
