@@ -426,6 +426,19 @@ def test_stack_size(threading: ModuleType) -> None:
         threading.stack_size(-1)
 
 
+def test_a_thread_with_a_small_stack_ends(threading: ModuleType) -> None:
+    """CPython 3.14 puts off there for ever what it does elsewhere when a thread ends."""
+    ended: list[bool] = []
+    old = threading.stack_size(64 * 1024)
+    try:
+        thread = threading.Thread(target=lambda: ended.append(False))
+        thread.start()
+    finally:
+        threading.stack_size(old)
+    thread.join()
+    assert ended == [thread.is_alive()]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_of_threads_is_given_back() -> None:
     """The chunks that are kept for the frames of the next threads are a few, not one for each."""

@@ -59,8 +59,7 @@ def test_waits_for_ever():
 
 @pytest.mark.ropewalk_timeout(1)
 def test_computes_for_ever():
-    while True:
-        pass
+    while True: pass
 
 def test_after():
     jobs = queue.Queue()

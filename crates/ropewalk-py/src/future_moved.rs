@@ -124,7 +124,7 @@ impl Drop for Held<'_> {
 
 /// Whether an exception is one: before CPython 3.14 one that is false is not.
 pub(super) fn counts(error: &Bound<'_, PyAny>) -> PyResult<bool> {
-    Ok(error.py().version_info() >= (3, 14) || host::is_true(error)?)
+    if error.py().version_info() >= (3, 14) { Ok(!error.is_none()) } else { host::is_true(error) }
 }
 
 /// What CPython's `__init__` says of arguments.

@@ -41,7 +41,9 @@ impl Job {
         let args = self.args.into_bound(py);
         let kwargs = self.kwargs.map(|kwargs| kwargs.into_bound(py));
         let Some(future) = self.future else {
-            return host::call_method(&function, intern!(py, "run"), ()).map(host::discard);
+            let module = host::import(intern!(py, "ropewalk.concurrent.futures.thread"))?;
+            return host::call_method(&module, intern!(py, "_run_item"), (function,))
+                .map(host::discard);
         };
         let future = future.into_bound(py);
         let run = PyFuture::begin(&future);

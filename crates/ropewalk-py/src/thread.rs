@@ -1,5 +1,6 @@
 //! The lives of Python's threads, for `Thread.join` and the registry.
 
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 #[expect(clippy::disallowed_types, reason = "held for one copy; nothing is waited for there")]
 use std::sync::{Arc, Mutex, PoisonError};
@@ -42,6 +43,23 @@ struct EndOfThread {
     for_good: bool,
 }
 
+/// Ends the life when the thread itself ends, if Python has not cleared its state: CPython 3.14 may
+/// put that off for ever where the stack is nearly used up, as in a thread of 64 KiB.
+struct Unended(RefCell<Option<Arc<ThreadLife>>>);
+
+impl Drop for Unended {
+    fn drop(&mut self) {
+        if let Some(life) = self.0.take() {
+            life.end();
+        }
+    }
+}
+
+thread_local! {
+    // Made after the registration of the thread in the core, so it goes before that.
+    static UNENDED: Unended = const { Unended(RefCell::new(None)) };
+}
+
 impl Drop for EndOfThread {
     fn drop(&mut self) {
         let me = wait::current();
@@ -49,6 +67,7 @@ impl Drop for EndOfThread {
         // could reset our locks: `mark_ended` tells of their end later.
         if me.word() == self.thread {
             if self.for_good {
+                let _ = UNENDED.try_with(|unended| unended.0.take());
                 wait::owing(|| self.life.end());
                 watch::thread_is_leaving(&me);
             } else {
@@ -129,15 +148,15 @@ impl ThreadHandle {
             }
             Bound::from_borrowed_ptr(py, dict)
         };
+        let for_good = self.started_by_us.load(Ordering::Relaxed);
+        if for_good {
+            let _ = UNENDED.try_with(|unended| unended.0.replace(Some(self.life.clone())));
+        }
         // The dict is cleared in the order of insertion: ours comes last.
         dict.cast::<PyDict>()?.set_item(
             intern!(py, "ropewalk.end"),
-            EndOfThread {
-                life: self.life.clone(),
-                thread: wait::current().word(),
-                for_good: self.started_by_us.load(Ordering::Relaxed),
-            }
-            .into_pyobject(py)?,
+            EndOfThread { life: self.life.clone(), thread: wait::current().word(), for_good }
+                .into_pyobject(py)?,
         )
     }
 

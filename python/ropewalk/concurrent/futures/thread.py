@@ -66,6 +66,15 @@ def _make_item(future: object, fn: object, args: object, kwargs: object) -> obje
     return _WorkItem(future, fn, args, kwargs)
 
 
+def _run_item(item: Any) -> None:  # noqa: ANN401
+    """Do what a program has put into the queue itself."""
+    if _TAKES_CONTEXT:
+        # The initializer is a matter of the thread.
+        item.run(_stock.WorkerContext(None, ()))
+    else:
+        item.run()
+
+
 # Whether a thread that has begun may do all of a burst of jobs before the next one could.
 _ONE_LOCK: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
 
