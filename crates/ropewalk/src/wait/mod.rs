@@ -8,11 +8,6 @@ mod deadline;
 mod ended;
 mod object;
 #[cfg(not(loom))]
-mod outlook;
-#[cfg(loom)]
-#[path = "outlook_model.rs"]
-mod outlook;
-#[cfg(not(loom))]
 mod owed;
 // A model has no host whose lock a woken thread could want.
 #[cfg(loom)]
@@ -23,6 +18,11 @@ mod queue;
 mod report;
 mod runtime;
 mod site;
+#[cfg(not(loom))]
+mod spin;
+#[cfg(loom)]
+#[path = "spin_model.rs"]
+mod spin;
 mod tally;
 mod task;
 mod thread;

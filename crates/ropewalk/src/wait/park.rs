@@ -2,10 +2,10 @@
 
 use super::deadline::Deadline;
 use super::ended::is_exact;
-use super::outlook::LookOut;
 use super::owed;
 use super::queue::{GiveUp, List, NORMAL, Node, REFUSED, Standing, Token, WaitQueue, Wake};
 use super::runtime::{Resource, SleepEnd, Verdict, WaitError, host, observer, sched};
+use super::spin::Spin;
 use super::thread::{self, ThreadRef, WaitRecord};
 use crate::primitive::now;
 
@@ -207,15 +207,15 @@ fn sleep(me: &ThreadRef, node: &Node, request: &Park<'_>, take: &dyn Fn(Token)) 
     let (kind, deadline) = (request.what.kind(), request.deadline);
     let first_looks = || if me.is_main() { LOOKS.iter() } else { [].iter() };
     let mut looks = first_looks();
-    let (mut first, mut looked_out) = (true, None);
+    let (mut may_spin, mut spin) = (true, None);
     // A signal that came before we stood in the queue would otherwise be seen only after the wait.
     while !host.signals_raised() {
         let mut end = SleepEnd::Permit;
         let look = looks.next().map_or(u64::MAX, |pause| now() + pause);
         host.detached(&mut || {
             owed::pay();
-            if std::mem::take(&mut first) {
-                looked_out = LookOut::keep(&me.parker, kind, deadline.at(), node.since());
+            if std::mem::take(&mut may_spin) {
+                spin = Spin::for_permit(&me.parker, kind, deadline.at(), node.since());
             }
             loop {
                 let at = match node.standing() {
@@ -244,8 +244,8 @@ fn sleep(me: &ThreadRef, node: &Node, request: &Park<'_>, take: &dyn Fn(Token)) 
                 me.tally.woke();
             }
         });
-        if let Some(looked_out) = looked_out.take() {
-            looked_out.learn();
+        if let Some(spin) = spin.take() {
+            spin.learn();
         }
         if end != SleepEnd::Interrupted {
             return end;

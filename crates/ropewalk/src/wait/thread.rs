@@ -537,7 +537,7 @@ pub fn after_fork_in_child() {
     unsafe { registry().by_word.reset() };
     super::owed::after_fork();
     super::owed::after_fork_in_child();
-    super::outlook::after_fork_in_child();
+    super::spin::after_fork_in_child();
     object::after_fork();
     object::after_fork_in_child();
     let me = current();

@@ -1,19 +1,19 @@
-//! A look-out before the sleep: to wake a thread that sleeps on another core takes tens of
-//! microseconds, and one that still looks out sees its wake at once.
+//! Adaptive spinning before the sleep: to wake a thread that sleeps on another core takes tens of
+//! microseconds, and one that spins sees its wake at once.
 //!
 //! It pays where threads hand things to each other in turns, if the other one runs meanwhile, on
 //! another core. Elsewhere it is waste, and on a single core the other one would never run. So a
-//! thread looks out
+//! thread spins
 //!
 //! - for [`LONGEST_NS`] at most: about what two wakes across cores take, one for whoever will wake it
 //!   and one for itself;
 //! - for one thing that another thread hands over;
-//! - while it has hope: its wakes came soon, lately. Two that sleep each time would never see that
-//!   they need not, so everybody tries it for a moment now and then, at the same time;
-//! - if the process may use more than one core, and has as many for those that look out.
+//! - while it has credit, which it gets for wakes that came soon. Two threads that sleep each time
+//!   would never see that they need not, so all try it for a moment now and then, at the same time;
+//! - if the process may use more than one core, and has as many for those that spin.
 //!
-//! Invariant: a look-out changes nothing but when a wake is seen. Its thread stands in the queue and
-//! is published like one that sleeps, and holds no lock, nor the host's.
+//! Invariant: to spin changes nothing but when a wake is seen. The thread stands in the queue and is
+//! published like one that sleeps, and holds no lock, nor the host's.
 
 use std::cell::Cell;
 
@@ -21,50 +21,51 @@ use super::runtime::ResourceKind;
 use crate::platform;
 use crate::primitive::{AtomicU32, AtomicU64, AtomicUsize, Ordering, Parker, now, thread_local};
 
-/// How long a look-out may take.
+/// How long a thread may spin.
 const LONGEST_NS: u64 = 100_000;
 /// A wake came soon if the thread goes on within this time: before one that slept would have.
 const SOON_NS: u64 = 20_000;
-/// The most hope that a thread has, what a wake that came soon adds to it, and what is lost with one
-/// that came late, and with none.
+/// The most credit that a thread has, what a wake that came soon adds to it, and what is lost with
+/// one that came late, and with none.
 const MOST: u32 = 16;
 const SOON: u32 = 2;
 const LATE: u32 = 2;
 const IN_VAIN: u32 = 4;
-/// What a new thread begins with, if the last one that changed its mind found hope.
-const BEQUEST: u32 = 4;
-/// Those without hope try at the beginning of each of these, for so long.
+/// What a new thread begins with, if the last thread that gained its first credit or lost its last
+/// gained it.
+const OF_NEW: u32 = 4;
+/// Those without credit try at the beginning of each of these, for so long.
 const TRIES_NS: u64 = 16_000_000;
 const TRY_NS: u64 = 500_000;
 /// How long the number of cores is believed.
 const CORES_NS: u64 = 10_000_000;
 
 thread_local! {
-    /// The hope that the calling thread has; `NEW` before its first wait.
-    static MINE: Cell<u32> = const { Cell::new(NEW) };
+    /// The credit of the calling thread; `NEW` before its first wait.
+    static CREDIT: Cell<u32> = const { Cell::new(NEW) };
 }
 
 const NEW: u32 = u32::MAX;
-static OF_NEW: AtomicU32 = AtomicU32::new(0);
+static FOR_NEW: AtomicU32 = AtomicU32::new(0);
 
-/// How many threads look out.
-static LOOKING: AtomicUsize = AtomicUsize::new(0);
+/// How many threads spin.
+static SPINNING: AtomicUsize = AtomicUsize::new(0);
 /// How many cores the process may use, and until when that is believed.
 static CORES: AtomicUsize = AtomicUsize::new(1);
 static CORES_UNTIL: AtomicU64 = AtomicU64::new(0);
 
-/// A look-out that is over.
+/// A spin that is over.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct LookOut {
+pub(super) struct Spin {
     began: u64,
     /// Whether the permit came.
     seen: bool,
 }
 
-impl LookOut {
-    /// Looks out for a permit for a while and takes it, where that makes sense, and not beyond the
+impl Spin {
+    /// Spins until there is a permit, which it takes, where that makes sense, and not beyond the
     /// deadline. The wait began at `since`.
-    pub(super) fn keep(
+    pub(super) fn for_permit(
         parker: &Parker,
         what: ResourceKind,
         deadline: Option<u64>,
@@ -73,32 +74,32 @@ impl LookOut {
         if !may_come_soon(what) {
             return None;
         }
-        if MINE.get() == NEW {
-            MINE.set(OF_NEW.load(Ordering::Relaxed));
+        if CREDIT.get() == NEW {
+            CREDIT.set(FOR_NEW.load(Ordering::Relaxed));
         }
-        if MINE.get() == 0 && since % TRIES_NS >= TRY_NS {
+        if CREDIT.get() == 0 && since % TRIES_NS >= TRY_NS {
             return None;
         }
         let began = now();
         let cores = cores(began);
         // Relaxed: one too many or too few does no harm.
-        let makes_sense = LOOKING.fetch_add(1, Ordering::Relaxed) < cores && cores > 1;
-        let looked_out = makes_sense.then(|| {
+        let makes_sense = SPINNING.fetch_add(1, Ordering::Relaxed) < cores && cores > 1;
+        let spin = makes_sense.then(|| {
             let until = began.saturating_add(LONGEST_NS).min(deadline.unwrap_or(u64::MAX));
-            Self { began, seen: watch(parker, until) }
+            Self { began, seen: spin_until(parker, until) }
         });
-        LOOKING.fetch_sub(1, Ordering::Relaxed);
-        looked_out
+        SPINNING.fetch_sub(1, Ordering::Relaxed);
+        spin
     }
 
     /// Learns from it. Called when the thread has the host's lock again: if its waker kept that, a
     /// thread that was asleep would go on as soon, and would have slept once and not twice.
     pub(super) fn learn(self) {
-        let before = MINE.get();
-        let after = hope(before, self.seen.then(|| now() - self.began));
-        MINE.set(after);
+        let before = CREDIT.get();
+        let after = credit_after(before, self.seen.then(|| now() - self.began));
+        CREDIT.set(after);
         if (before == 0) != (after == 0) {
-            OF_NEW.store(if after == 0 { 0 } else { BEQUEST }, Ordering::Relaxed);
+            FOR_NEW.store(if after == 0 { 0 } else { OF_NEW }, Ordering::Relaxed);
         }
     }
 }
@@ -110,8 +111,8 @@ const fn may_come_soon(what: ResourceKind) -> bool {
     !matches!(what, Barrier | Idle | QueueJoin | Thread | Timer)
 }
 
-/// The hope of a thread that went on after so many nanoseconds, or whose look-out was in vain.
-fn hope(before: u32, took: Option<u64>) -> u32 {
+/// The credit of a thread that went on after so many nanoseconds, or that spun in vain.
+fn credit_after(before: u32, took: Option<u64>) -> u32 {
     match took {
         Some(took) if took <= SOON_NS => (before + SOON).min(MOST),
         Some(_) => before.saturating_sub(LATE),
@@ -120,7 +121,7 @@ fn hope(before: u32, took: Option<u64>) -> u32 {
 }
 
 /// Whether the permit came in time.
-fn watch(parker: &Parker, until: u64) -> bool {
+fn spin_until(parker: &Parker, until: u64) -> bool {
     loop {
         for _ in 0..8 {
             if parker.try_park() {
@@ -143,9 +144,9 @@ fn cores(now: u64) -> usize {
     CORES.load(Ordering::Relaxed)
 }
 
-/// In the child of a fork: nobody looks out.
+/// In the child of a fork: nobody spins.
 pub(super) fn after_fork_in_child() {
-    LOOKING.store(0, Ordering::Relaxed);
+    SPINNING.store(0, Ordering::Relaxed);
 }
 
 #[cfg(test)]
@@ -153,31 +154,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thread_whose_wakes_come_late_or_never_looks_out_no_more() {
-        let soon = (0..100).fold(0, |before, _| hope(before, Some(SOON_NS)));
+    fn a_thread_whose_wakes_come_late_or_never_spins_no_more() {
+        let soon = (0..100).fold(0, |before, _| credit_after(before, Some(SOON_NS)));
         assert_eq!(soon, MOST);
-        let late = (0..MOST / LATE).fold(soon, |before, _| hope(before, Some(SOON_NS + 1)));
+        let late = (0..MOST / LATE).fold(soon, |before, _| credit_after(before, Some(SOON_NS + 1)));
         assert_eq!(late, 0);
-        let in_vain = (0..MOST / IN_VAIN).fold(soon, |before, _| hope(before, None));
+        let in_vain = (0..MOST / IN_VAIN).fold(soon, |before, _| credit_after(before, None));
         assert_eq!(in_vain, 0);
-        assert_eq!(hope(0, None), 0);
+        assert_eq!(credit_after(0, None), 0);
     }
 
     #[test]
-    fn a_look_out_takes_the_permit_and_ends_without_one() {
+    fn a_spin_takes_the_permit_and_ends_without_one() {
         let parker = Parker::new();
         parker.unpark();
-        assert!(watch(&parker, 0), "it is seen, however little time there is");
+        assert!(spin_until(&parker, 0), "it is seen, however little time there is");
         let began = now();
-        assert!(!watch(&parker, began + 1000), "it was taken");
+        assert!(!spin_until(&parker, began + 1000), "it was taken");
         assert!(now() >= began + 1000);
     }
 
     #[test]
-    fn without_hope_there_is_one_only_now_and_then() {
+    fn without_credit_there_is_one_only_now_and_then() {
         let parker = Parker::new();
-        MINE.set(0);
-        assert!(LookOut::keep(&parker, ResourceKind::Lock, None, TRIES_NS + TRY_NS).is_none());
-        assert_eq!(LOOKING.load(Ordering::Relaxed), 0);
+        CREDIT.set(0);
+        assert!(Spin::for_permit(&parker, ResourceKind::Lock, None, TRIES_NS + TRY_NS).is_none());
+        assert_eq!(SPINNING.load(Ordering::Relaxed), 0);
     }
 }
