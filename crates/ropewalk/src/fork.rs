@@ -58,6 +58,7 @@ static ALSO_IN_CHILD: OnceLock<fn()> = OnceLock::new();
 #[cfg(unix)]
 extern "C" fn before() {
     insight::before_fork();
+    platform::wait_until_left();
     watch::before_fork();
     time::before_fork();
     wait::before_fork();

@@ -22,7 +22,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::folder;
 use super::json::to_json;
@@ -36,6 +36,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How often it is seen whether the program has closed our files: the system waits for numbers, and
 /// would wait for what they stand for by then.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
+/// For how long we wait for our thread where the program has closed its files.
+const SOON: Duration = Duration::from_millis(20);
 /// The longest question.
 const LONGEST: u64 = 256;
 
@@ -158,6 +160,7 @@ impl Server {
         let serve = move || {
             join_runtime("ropewalk-insight");
             answer_all(&end, &listener);
+            platform::note_leaving(platform::native_id());
             listener
         };
         // Threads that are started for an answer inherit it.
@@ -177,7 +180,11 @@ impl Server {
     fn end(self) -> (PathBuf, Option<Socket>) {
         let Self { path, thread, alive } = self;
         if alive.get().is_none() {
-            // The thread saw that this was closed, or sees it when it looks again.
+            // The thread sees that this was closed: at once, if the other end was, too.
+            let began = Instant::now();
+            while !thread.is_finished() && began.elapsed() < SOON {
+                std::thread::yield_now();
+            }
             return (path, None);
         }
         drop(alive);

@@ -10,6 +10,8 @@ mod clock;
 #[cfg(unix)]
 mod fork;
 #[cfg(unix)]
+mod leaving;
+#[cfg(unix)]
 mod own_file;
 #[cfg(unix)]
 mod poll;
@@ -30,6 +32,8 @@ pub(crate) use clock::{now, now_coarse};
 #[cfg(unix)]
 pub(crate) use fork::on_fork;
 pub(crate) use futex::{wait, wake};
+#[cfg(unix)]
+pub(crate) use leaving::{note_leaving, wait_until_left};
 #[cfg(unix)]
 pub(crate) use own_file::OwnFile;
 #[cfg(unix)]

@@ -54,6 +54,11 @@ if _stdlib.has("concurrent.futures.interpreter"):
 
 
 def __getattr__(name: str) -> object:
+    global __all__  # noqa: PLW0603
+    if name == "InterpreterPoolExecutor" and not _has_interpreters():
+        # The stdlib's module looks when it is imported; this one may have been long before.
+        _MODULES.pop(name, None)
+        __all__ = tuple(each for each in __all__ if each != name)
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
@@ -65,6 +70,14 @@ def __getattr__(name: str) -> object:
     value: object = getattr(import_module(f"{package}.{_MODULES[name]}"), name)
     globals()[name] = value
     return value
+
+
+def _has_interpreters() -> bool:
+    try:
+        import _interpreters  # type: ignore[import-not-found,unused-ignore]  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 def __dir__() -> tuple[str, ...]:

@@ -1,0 +1,53 @@
+//! Threads that have ended for everybody who joins them, and that the kernel still has on its list.
+//!
+//! CPython from 3.12 on counts the process's threads when it has forked, and warns if there are
+//! several. A thread that was joined would be among them for some microseconds, in which a program
+//! that forks next is not to be warned.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// The native ids of the last that said so; 0 where there is none.
+static LAST: [AtomicU64; 16] = [const { AtomicU64::new(0) }; 16];
+static NEXT: AtomicUsize = AtomicUsize::new(0);
+
+/// How long a fork waits for them at most: one may have been preempted.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Notes a thread that is about to end.
+pub(crate) fn note_leaving(native_id: u64) {
+    // Relaxed, all of them: who forks has joined the thread, or may miss it.
+    let place = NEXT.fetch_add(1, Ordering::Relaxed) % LAST.len();
+    LAST[place].store(native_id, Ordering::Relaxed);
+}
+
+/// Waits until the kernel does not count them any more.
+pub(crate) fn wait_until_left() {
+    let began = Instant::now();
+    for last in &LAST {
+        let native_id = last.swap(0, Ordering::Relaxed);
+        if native_id == 0 || native_id == super::native_id() {
+            continue;
+        }
+        let task = format!("/proc/self/task/{native_id}");
+        while Path::new(&task).exists() && began.elapsed() < PATIENCE {
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_was_noted_is_gone_and_one_that_goes_on_is_given_up() {
+        let thread = std::thread::spawn(|| note_leaving(crate::platform::native_id()));
+        thread.join().unwrap();
+        wait_until_left();
+        assert!(LAST.iter().all(|last| last.load(Ordering::Relaxed) == 0));
+        note_leaving(crate::platform::native_id());
+        wait_until_left();
+    }
+}
