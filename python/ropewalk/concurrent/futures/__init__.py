@@ -54,7 +54,7 @@ if _stdlib.has("concurrent.futures.interpreter"):
 
 
 def __getattr__(name: str) -> object:
-    global __all__  # noqa: PLW0603
+    global __all__
     if name == "InterpreterPoolExecutor" and not _has_interpreters():
         # The stdlib's module looks when it is imported; this one may have been long before.
         _MODULES.pop(name, None)
