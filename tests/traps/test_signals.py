@@ -192,6 +192,33 @@ def test_a_handler_may_take_the_lock_of_the_condition_that_its_thread_waits_for(
     succeeds(_TOOLS.replace("way =", "# way =") + dedent(program), name)
 
 
+@pytest.mark.parametrize("name", ["Queue", "SimpleQueue"])
+def test_a_handler_may_get_from_the_queue_that_its_thread_waits_for(name: str) -> None:
+    program = """
+    items = getattr(queue, sys.argv[1])()
+    handles, handled, taken = threading.Event(), threading.Event(), []
+    def handler(number, frame):
+        handles.set()
+        taken.append(("handler", items.get()))
+        handled.set()
+    def put():
+        handles.wait()
+        time.sleep(0.05)
+        items.put(1)
+        handled.wait()
+        items.put(2)
+    signal.signal(signal.SIGUSR1, handler)
+    putter = threading.Thread(target=put)
+    putter.start()
+    sender = when_blocked(lambda: send(signal.SIGUSR1))
+    taken.append(("main", items.get()))
+    putter.join()
+    sender.join()
+    assert taken == [("handler", 1), ("main", 2)], taken
+    """
+    succeeds(_TOOLS.replace("way =", "# way =") + dedent(program), name)
+
+
 @pytest.mark.parametrize("name", ["Condition", "ConditionOverLock", "ConditionOverUsersLock"])
 def test_an_interrupted_condition_comes_back_with_the_lock(name: str) -> None:
     program = """
