@@ -15,7 +15,7 @@ use super::runtime::Resource;
 use super::thread::{QUEUED, ThreadRef};
 use super::wakes::{WakeList, Woken};
 use crate::primitive::{
-    AtomicBool, AtomicU32, AtomicUsize, Ordering, ShortGuard, ShortLock, const_unless_loom,
+    AtomicU32, AtomicUsize, Ordering, ShortGuard, ShortLock, const_unless_loom,
 };
 
 /// What a wake says: how the waker left things.
@@ -83,7 +83,7 @@ pub(super) struct Node {
     wake: Cell<Option<Wake>>,
     /// Its thread may run handlers of the host now. Written under the queue's lock, if it is to be
     /// seen there.
-    handlers: AtomicBool,
+    handlers: std::sync::atomic::AtomicBool,
     /// Where a notifier may move it, and what it then waits for. Both outlive its wait.
     next_lock: Option<(*const WaitQueue, *const dyn Resource)>,
 }
@@ -109,7 +109,7 @@ impl Node {
             since,
             word,
             wake: Cell::new(Some(wake)),
-            handlers: AtomicBool::new(false),
+            handlers: std::sync::atomic::AtomicBool::new(false),
             next_lock: next.map(|(queue, what)| (ptr::from_ref(queue), erase(what))),
         }
     }
@@ -174,7 +174,8 @@ impl Node {
     /// The thread is about to run handlers: they may wait for the lock that it needs next, so it
     /// must not stand in that one's queue. If it does, it leaves, being notified already.
     pub(super) fn enter_handlers(&self) {
-        if !self.may_move() {
+        // A model has no handlers.
+        if !self.may_move() || cfg!(loom) {
             return;
         }
         self.in_its_queue(|list| {
