@@ -133,6 +133,92 @@ def test_a_handler_may_wait_for_the_same_as_its_thread(name: str) -> None:
     succeeds(_TOOLS + dedent(program), name)
 
 
+@pytest.mark.parametrize("name", ["Lock", "RLock"])
+def test_a_handler_may_take_the_lock_that_its_thread_waits_for(name: str) -> None:
+    program = """
+    lock = getattr(threading, sys.argv[1])()
+    held, handles, taken = threading.Event(), threading.Event(), []
+    def handler(number, frame):
+        handles.set()
+        with lock:
+            taken.append("handler")
+    def hold():
+        with lock:
+            held.set()
+            until_blocked(main)
+            send(signal.SIGUSR1)
+            handles.wait()
+            # Until the handler waits, behind its thread.
+            time.sleep(0.05)
+    signal.signal(signal.SIGUSR1, handler)
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait()
+    with lock:
+        taken.append("main")
+    holder.join()
+    assert taken == ["handler", "main"], taken
+    """
+    succeeds(_TOOLS.replace("way =", "# way =") + dedent(program), name)
+
+
+@pytest.mark.parametrize("name", ["Lock", "RLock"])
+def test_a_handler_may_take_the_lock_of_the_condition_that_its_thread_waits_for(name: str) -> None:
+    program = """
+    condition = threading.Condition(getattr(threading, sys.argv[1])())
+    handles, notified, taken = threading.Event(), threading.Event(), []
+    def handler(number, frame):
+        handles.set()
+        notified.wait()
+        with condition:
+            taken.append("handler")
+    def notify():
+        until_blocked(main)
+        with condition:
+            send(signal.SIGUSR1)
+            handles.wait()
+            condition.notify()
+            notified.set()
+            time.sleep(0.05)
+    signal.signal(signal.SIGUSR1, handler)
+    notifier = threading.Thread(target=notify)
+    with condition:
+        notifier.start()
+        assert condition.wait() is True
+        taken.append("main")
+    notifier.join()
+    assert taken == ["handler", "main"], taken
+    """
+    succeeds(_TOOLS.replace("way =", "# way =") + dedent(program), name)
+
+
+@pytest.mark.parametrize("name", ["Queue", "SimpleQueue"])
+def test_a_handler_may_get_from_the_queue_that_its_thread_waits_for(name: str) -> None:
+    program = """
+    items = getattr(queue, sys.argv[1])()
+    handles, handled, taken = threading.Event(), threading.Event(), []
+    def handler(number, frame):
+        handles.set()
+        taken.append(("handler", items.get()))
+        handled.set()
+    def put():
+        handles.wait()
+        time.sleep(0.05)
+        items.put(1)
+        handled.wait()
+        items.put(2)
+    signal.signal(signal.SIGUSR1, handler)
+    putter = threading.Thread(target=put)
+    putter.start()
+    sender = when_blocked(lambda: send(signal.SIGUSR1))
+    taken.append(("main", items.get()))
+    putter.join()
+    sender.join()
+    assert taken == [("handler", 1), ("main", 2)], taken
+    """
+    succeeds(_TOOLS.replace("way =", "# way =") + dedent(program), name)
+
+
 @pytest.mark.parametrize("name", ["Condition", "ConditionOverLock", "ConditionOverUsersLock"])
 def test_an_interrupted_condition_comes_back_with_the_lock(name: str) -> None:
     program = """

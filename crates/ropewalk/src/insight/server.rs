@@ -22,13 +22,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::folder;
 use super::json::to_json;
 use crate::platform::{self, OwnFile};
 use crate::primitive::{OnceLock, ShortGuard, ShortLock};
-use crate::wait::{current, ends_with_last_thread};
+use crate::wait::{Deadline, current, ends_with_last_thread};
 use crate::watch;
 
 /// For how long a client may keep us waiting.
@@ -181,8 +181,8 @@ impl Server {
         let Self { path, thread, alive } = self;
         if alive.get().is_none() {
             // The thread sees that this was closed: at once, if the other end was, too.
-            let began = Instant::now();
-            while !thread.is_finished() && began.elapsed() < SOON {
+            let soon = Deadline::after(SOON);
+            while !thread.is_finished() && !soon.has_passed() {
                 std::thread::yield_now();
             }
             return (path, None);

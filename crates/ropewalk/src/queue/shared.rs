@@ -27,7 +27,7 @@ use std::sync::Arc;
 use crate::primitive::{ShortGuard, ShortLock, const_unless_loom, now};
 use crate::wait::{
     Deadline, Depth, HANDOFF, NORMAL, Origin, Park, Parked, Resource, ResourceKind, Since, Token,
-    WaitError, WaitQueue, park,
+    WaitError, WaitQueue, park, park_and_take,
 };
 
 use super::error::{GetError, JoinError, PutError, TooManyTasksDone};
@@ -272,7 +272,8 @@ impl<S: Store> Shared<S> {
             }
             nothing
         };
-        park(&request, nothing_there, || true, |token| self.give_back(door, token))
+        // A handler may want the same: its wait comes first, as its thread waits for it.
+        park_and_take(&request, &nothing_there, |token| self.give_back(door, token), &|_| {})
     }
 
     fn give_back(&self, door: Door, token: Token) {

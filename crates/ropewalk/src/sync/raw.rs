@@ -122,8 +122,7 @@ impl RawLock {
             let taken = Cell::new(false);
             let parked = park_and_take(
                 &request,
-                |_| self.mark_parked(),
-                || true,
+                &|_| self.mark_parked(),
                 |token| self.give_back(token),
                 &|token| taken.set(token != HANDOFF && self.try_acquire_parked(me)),
             )?;

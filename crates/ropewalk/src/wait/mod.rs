@@ -26,6 +26,7 @@ mod spin;
 mod tally;
 mod task;
 mod thread;
+mod wakes;
 
 pub use deadline::Deadline;
 pub use ended::{EndedThreads, ended_threads, keep_ended};
@@ -51,9 +52,10 @@ pub(crate) use ended::measure_exactly;
 pub(crate) use object::gone_objects;
 pub(crate) use owed::is_about_to_sleep;
 pub(crate) use park::{Park, Parked, Since, park, park_and_take};
-pub(crate) use queue::{HANDOFF, List as WaitList, NORMAL, Token, WaitQueue, WakeList};
+pub(crate) use queue::{HANDOFF, List as WaitList, NORMAL, Token, WaitQueue};
 pub(crate) use runtime::{Sched, SleepEnd, host};
 pub(crate) use task::TaskWait;
 pub(crate) use thread::{
     ends_with_last_thread, find as find_by_word, live_threads, queued_threads,
 };
+pub(crate) use wakes::WakeList;

@@ -80,18 +80,34 @@ pub(crate) fn park(
     before_sleep: impl FnOnce() -> bool,
     give_back: impl FnOnce(Token),
 ) -> Result<Parked, WaitError> {
-    park_and_take(request, validate, before_sleep, give_back, &|_| {})
+    stand_and_sleep(request, validate, before_sleep, give_back, &|_| {}, None)
 }
 
-/// As [`park`]. A woken thread calls `take` before it asks for the host's lock: it may take there
-/// what it was woken for, as threads on their way to the host's lock would be overtaken by all that
-/// have it. The wait is not interrupted any more then.
+/// As [`park`], for a lock. A woken thread calls `take` before it asks for the host's lock: it may
+/// take there what it was woken for, as threads on their way to the host's lock would be overtaken by
+/// all that have it. The wait is not interrupted any more then.
+///
+/// While handlers run the thread stands in no queue: they may wait for the same lock, and could
+/// never get it if it were given to the wait that they interrupt.
 pub(crate) fn park_and_take(
+    request: &Park<'_>,
+    validate: &dyn Fn(&mut List) -> bool,
+    give_back: impl FnOnce(Token),
+    take: &dyn Fn(Token),
+) -> Result<Parked, WaitError> {
+    if host().signals_raised() {
+        return Err(WaitError::Interrupted);
+    }
+    stand_and_sleep(request, validate, || true, give_back, take, Some(validate))
+}
+
+fn stand_and_sleep(
     request: &Park<'_>,
     validate: impl FnOnce(&mut List) -> bool,
     before_sleep: impl FnOnce() -> bool,
     give_back: impl FnOnce(Token),
     take: &dyn Fn(Token),
+    stand_again: Option<&dyn Fn(&mut List) -> bool>,
 ) -> Result<Parked, WaitError> {
     let me = thread::current();
     let Since { at: since, in_vain } = request.since.unwrap_or_else(Since::now);
@@ -121,7 +137,7 @@ pub(crate) fn park_and_take(
     let result = if before_sleep() {
         // SAFETY: the record lives until the end of this function.
         unsafe { WaitRecord::begin(published) };
-        let result = settle(&me, &node, request, give_back, take);
+        let result = settle(&me, &node, request, give_back, take, stand_again);
         observer().after_block(&me);
         // SAFETY: null, or alive as long as the queue, which we borrow.
         if let Some(object) = unsafe { object.as_ref() } {
@@ -153,8 +169,10 @@ fn settle(
     request: &Park<'_>,
     give_back: impl FnOnce(Token),
     take: &dyn Fn(Token),
+    stand_again: Option<&dyn Fn(&mut List) -> bool>,
 ) -> Result<Parked, WaitError> {
     let (what, deadline) = (request.what, request.deadline);
+    let again = stand_again.map(|validate| Again { queue: request.queue, validate });
     if host().refuses(what.kind(), deadline) {
         leave(node, give_back);
         return Err(WaitError::Interrupted);
@@ -162,18 +180,20 @@ fn settle(
     let error = match observer().before_block(me, what, deadline) {
         Verdict::Deadlock(report) => WaitError::Deadlock(report),
         Verdict::Sleep => loop {
-            match sleep(me, node, request, take) {
+            match sleep(me, node, request, take, again.as_ref()) {
                 SleepEnd::Permit => {}
                 // The wake wins if it was first; a waiter that was moved was notified in time.
                 SleepEnd::TimedOut => match node.give_up(GiveUp::UnlessMoved) {
                     Standing::Waiting => return Ok(Parked::TimedOut),
-                    Standing::Moved | Standing::Notified(_) => {}
+                    Standing::Moved | Standing::Notified(_) | Standing::Gone => {}
                 },
                 SleepEnd::Interrupted => break WaitError::Interrupted,
             }
             match node.standing() {
                 Standing::Notified(REFUSED) => return Err(WaitError::Deadlock(me.take_refusal())),
                 Standing::Notified(token) => return Ok(Parked::Notified(token)),
+                // What it waits for was free when the handlers were through, or it had been notified.
+                Standing::Gone => return Ok(Parked::Notified(NORMAL)),
                 Standing::Waiting | Standing::Moved => {}
             }
         },
@@ -185,9 +205,11 @@ fn settle(
 /// Leaves the queue, handing on a wake that came already.
 fn leave(node: &Node, give_back: impl FnOnce(Token)) {
     match node.give_up(GiveUp::Always) {
-        // Refused: nothing was given.
-        Standing::Waiting | Standing::Notified(REFUSED) => {}
         Standing::Moved => give_back(NORMAL),
+        // It had been moved when the handlers began.
+        Standing::Gone if node.may_move() => give_back(NORMAL),
+        // Refused: nothing was given.
+        Standing::Waiting | Standing::Gone | Standing::Notified(REFUSED) => {}
         Standing::Notified(token) => give_back(token),
     }
 }
@@ -200,21 +222,74 @@ fn leave(node: &Node, give_back: impl FnOnce(Token)) {
 /// those after each signal.
 const LOOKS: [u64; 2] = [2_000_000, 100_000_000];
 
+/// How a waiter stands again in the queue that it left while handlers ran.
+struct Again<'a> {
+    queue: &'a WaitQueue,
+    /// Under the queue's lock: `false` if there is nothing to wait for.
+    validate: &'a dyn Fn(&mut List) -> bool,
+}
+
+impl Again<'_> {
+    /// Runs the host's handlers while the node is in no queue; returns what ends the sleep.
+    fn run_handlers(&self, node: &Node) -> Option<SleepEnd> {
+        if let Standing::Notified(_) = node.give_up(GiveUp::Always) {
+            return Some(SleepEnd::Permit);
+        }
+        if host().signals_raised() {
+            return Some(SleepEnd::Interrupted);
+        }
+        let mut list = self.queue.lock();
+        if !(self.validate)(&mut list) {
+            return Some(SleepEnd::Permit);
+        }
+        // SAFETY: as in `stand_and_sleep`.
+        unsafe { list.push_by_age(self.queue, node) };
+        None
+    }
+}
+
 /// Sleeps until the node is notified, its time is up or a handler raised. The node stays queued
-/// meanwhile, also while handlers run.
-fn sleep(me: &ThreadRef, node: &Node, request: &Park<'_>, take: &dyn Fn(Token)) -> SleepEnd {
+/// meanwhile, and while handlers run if it is not to stand `again` after that.
+fn sleep(
+    me: &ThreadRef,
+    node: &Node,
+    request: &Park<'_>,
+    take: &dyn Fn(Token),
+    again: Option<&Again<'_>>,
+) -> SleepEnd {
     let (host, sched) = (host(), sched());
     let (kind, deadline) = (request.what.kind(), request.deadline);
     let first_looks = || if me.is_main() { LOOKS.iter() } else { [].iter() };
     let mut looks = first_looks();
-    let (mut may_spin, mut spin) = (true, None);
-    // A signal that came before we stood in the queue would otherwise be seen only after the wait.
-    while !host.signals_raised() {
+    let (mut first, mut spin) = (true, None);
+    loop {
+        match again {
+            // They ran before it stood in the queue.
+            Some(_) if first => {}
+            Some(again) => {
+                if let Some(end) = again.run_handlers(node) {
+                    return end;
+                }
+            }
+            // A signal that came before we stood in the queue would otherwise be seen only after the
+            // wait.
+            None => {
+                node.enter_handlers();
+                let raised = host.signals_raised();
+                node.leave_handlers();
+                if raised {
+                    return SleepEnd::Interrupted;
+                }
+                if node.standing() == Standing::Gone {
+                    return SleepEnd::Permit;
+                }
+            }
+        }
         let mut end = SleepEnd::Permit;
         let look = looks.next().map_or(u64::MAX, |pause| now() + pause);
         host.detached(&mut || {
             owed::pay();
-            if std::mem::take(&mut may_spin) {
+            if std::mem::take(&mut first) {
                 spin = Spin::for_permit(&me.parker, kind, deadline.at(), node.since());
             }
             loop {
@@ -228,6 +303,8 @@ fn sleep(me: &ThreadRef, node: &Node, request: &Park<'_>, take: &dyn Fn(Token)) 
                     Standing::Waiting => deadline.at(),
                     // Notified in time; what it waits for now is the lock.
                     Standing::Moved => None,
+                    // It has left.
+                    Standing::Gone => break,
                 };
                 let until = at.map_or(look, |at| at.min(look));
                 end = sched.sleep(&me.parker, (until != u64::MAX).then_some(until));
@@ -251,5 +328,4 @@ fn sleep(me: &ThreadRef, node: &Node, request: &Park<'_>, take: &dyn Fn(Token)) 
             return end;
         }
     }
-    SleepEnd::Interrupted
 }

@@ -10,11 +10,10 @@ use std::ptr;
 use std::sync::Arc;
 use std::task::Waker;
 
-use super::ended::is_exact;
 use super::object::{self, ObjectInfo, ObjectRef};
-use super::owed;
-use super::runtime::{Resource, host, observer, sched};
+use super::runtime::Resource;
 use super::thread::{QUEUED, ThreadRef};
+use super::wakes::{WakeList, Woken};
 use crate::primitive::{
     AtomicU32, AtomicUsize, Ordering, ShortGuard, ShortLock, const_unless_loom,
 };
@@ -43,6 +42,8 @@ pub(super) enum Standing {
     Moved,
     /// Woken, with the waker's token.
     Notified(Token),
+    /// In no queue: it gave up, or stands aside.
+    Gone,
 }
 
 /// What a waiter that gives up may leave.
@@ -68,7 +69,7 @@ pub(super) enum Wake {
 /// | `WAITING` | in `queue` | the waiter itself |
 /// | `MOVED` | notified, but in the queue of a lock | [`WaitQueue::requeue`] |
 /// | `NOTIFIED + token` | out of every queue, chosen | [`List::pop`] |
-/// | `GONE` | out of every queue, gave up | the waiter itself, or a fork |
+/// | `GONE` | out of every queue, gave up or stands aside | the waiter itself, or a fork |
 pub(super) struct Node {
     prev: Cell<*const Node>,
     next: Cell<*const Node>,
@@ -80,6 +81,9 @@ pub(super) struct Node {
     /// The owner word for a hand-off; 0 for a task.
     word: usize,
     wake: Cell<Option<Wake>>,
+    /// Its thread may run handlers of the host now. Written under the queue's lock, if it is to be
+    /// seen there.
+    handlers: std::sync::atomic::AtomicBool,
     /// Where a notifier may move it, and what it then waits for. Both outlive its wait.
     next_lock: Option<(*const WaitQueue, *const dyn Resource)>,
 }
@@ -105,6 +109,7 @@ impl Node {
             since,
             word,
             wake: Cell::new(Some(wake)),
+            handlers: std::sync::atomic::AtomicBool::new(false),
             next_lock: next.map(|(queue, what)| (ptr::from_ref(queue), erase(what))),
         }
     }
@@ -119,6 +124,7 @@ impl Node {
         match self.state.load(Ordering::Acquire) {
             WAITING => Standing::Waiting,
             MOVED => Standing::Moved,
+            GONE => Standing::Gone,
             state => Standing::Notified((state & !NOTIFIED) >> 3),
         }
     }
@@ -131,6 +137,22 @@ impl Node {
     /// Gives up: takes the node out of its queue if it still stands as `which` allows. Returns how
     /// it stood until then.
     pub(super) fn give_up(&self, which: GiveUp) -> Standing {
+        self.in_its_queue(|list| {
+            let standing = self.standing();
+            match (standing, which) {
+                (Standing::Notified(_) | Standing::Gone, _)
+                | (Standing::Moved, GiveUp::UnlessMoved) => {}
+                (Standing::Waiting | Standing::Moved, _) => {
+                    list.unlink(self);
+                    self.state.store(GONE, Ordering::Relaxed);
+                }
+            }
+            standing
+        })
+    }
+
+    /// Under the lock of the queue that it is in, or was in last.
+    fn in_its_queue<R>(&self, work: impl FnOnce(&mut List) -> R) -> R {
         loop {
             let address = self.queue.load(Ordering::Acquire);
             // SAFETY: the node was pushed, and the queue that it was last in outlives its owner's
@@ -138,19 +160,38 @@ impl Node {
             let queue = unsafe { &*(address as *const WaitQueue) };
             let mut list = queue.lock();
             // Relaxed: written under the lock that we hold.
-            if self.queue.load(Ordering::Relaxed) != address {
-                continue;
+            if self.queue.load(Ordering::Relaxed) == address {
+                return work(&mut list);
             }
-            let standing = self.standing();
-            match (standing, which) {
-                (Standing::Notified(_), _) | (Standing::Moved, GiveUp::UnlessMoved) => {}
-                (Standing::Waiting | Standing::Moved, _) => {
-                    list.unlink(self);
-                    self.state.store(GONE, Ordering::Relaxed);
-                }
-            }
-            return standing;
         }
+    }
+
+    /// Whether a notifier may move it to the queue of a lock.
+    pub(super) fn may_move(&self) -> bool {
+        self.next_lock.is_some()
+    }
+
+    /// The thread is about to run handlers: they may wait for the lock that it needs next, so it
+    /// must not stand in that one's queue. If it does, it leaves, being notified already.
+    pub(super) fn enter_handlers(&self) {
+        // A model has no handlers.
+        if !self.may_move() || cfg!(loom) {
+            return;
+        }
+        self.in_its_queue(|list| {
+            if self.standing() == Standing::Moved {
+                list.unlink(self);
+                self.state.store(GONE, Ordering::Relaxed);
+            }
+            // Relaxed: under the lock that a notifier takes.
+            self.handlers.store(true, Ordering::Relaxed);
+        });
+    }
+
+    /// They have run.
+    pub(super) fn leave_handlers(&self) {
+        // Relaxed: a notifier that does not see it yet wakes the thread, which is as well.
+        self.handlers.store(false, Ordering::Relaxed);
     }
 
     /// Under the queue's lock: the thread that waits, if it is one.
@@ -169,7 +210,7 @@ impl Node {
     /// thread's record, whose lock comes after the queues' (invariant 5), so it must not wait here.
     pub(super) fn try_refuse(&self) -> Option<bool> {
         let address = self.queue.load(Ordering::Acquire);
-        // SAFETY: as in `give_up`.
+        // SAFETY: as in `in_its_queue`.
         let mut list = unsafe { &*(address as *const WaitQueue) }.0.try_lock()?;
         if self.queue.load(Ordering::Relaxed) != address {
             return None;
@@ -254,6 +295,25 @@ impl List {
     /// The node stays where it is until it is out of the list again.
     pub(super) unsafe fn push(&mut self, queue: &WaitQueue, node: &Node, front: bool) {
         let (prev, next) = if front { (ptr::null(), self.head) } else { (self.tail, ptr::null()) };
+        self.stand(queue, node, prev, next);
+    }
+
+    /// As `push`, behind all that have waited for longer.
+    ///
+    /// # Safety
+    /// As for `push`.
+    pub(super) unsafe fn push_by_age(&mut self, queue: &WaitQueue, node: &Node) {
+        let (mut prev, mut next) = (ptr::null(), self.head);
+        // SAFETY: nodes in the list are alive (invariant 2).
+        while !next.is_null() && unsafe { (*next).since } <= node.since {
+            prev = next;
+            // SAFETY: as above.
+            next = unsafe { (*next).next.get() };
+        }
+        self.stand(queue, node, prev, next);
+    }
+
+    fn stand(&mut self, queue: &WaitQueue, node: &Node, prev: *const Node, next: *const Node) {
         node.prev.set(prev);
         node.next.set(next);
         node.state.store(WAITING, Ordering::Relaxed);
@@ -308,91 +368,6 @@ impl List {
         // Release pairs with the Acquire in `standing`.
         node.state.store(NOTIFIED | (token << 3), Ordering::Release);
         Some(Woken(wake))
-    }
-}
-
-/// A waiter that was notified and must still be woken, after the queue is unlocked.
-#[derive(Debug)]
-#[must_use = "a notified waiter sleeps until it is woken"]
-pub(crate) struct Woken(Option<Wake>);
-
-impl Woken {
-    pub(crate) fn wake(self) {
-        match self.0 {
-            Some(Wake::Thread(thread)) => {
-                if is_exact() {
-                    observer().wakes(&thread);
-                }
-                owed::wake(thread);
-            }
-            // A waker is somebody else's code: it may want the host's lock.
-            Some(Wake::Task(waker)) => waker.wake(),
-            None => {}
-        }
-    }
-
-    /// As `wake`, whatever the calling thread does next.
-    pub(super) fn wake_now(self) {
-        match self.0 {
-            Some(Wake::Thread(thread)) => {
-                if is_exact() {
-                    observer().wakes(&thread);
-                }
-                sched().wake(&thread.parker);
-            }
-            other => Self(other).wake(),
-        }
-    }
-}
-
-/// Several of them. A single one, which is the usual case, needs no memory.
-#[derive(Debug, Default)]
-pub(crate) struct WakeList {
-    first: Option<Woken>,
-    more: Vec<Woken>,
-}
-
-impl WakeList {
-    pub(crate) fn push(&mut self, woken: Woken) {
-        if self.first.is_none() {
-            self.first = Some(woken);
-        } else {
-            self.more.push(woken);
-        }
-    }
-
-    #[inline]
-    pub(crate) fn wake(self) {
-        if let Some(first) = self.first {
-            if self.more.is_empty() {
-                first.wake();
-            } else {
-                wake_all(first, self.more);
-            }
-        }
-    }
-}
-
-/// So many threads are woken at once; then those that are awake may run.
-const AT_ONCE: usize = 256;
-
-/// Wakes several: threads first, as the wakers of tasks are somebody else's code.
-///
-/// All of them want the host's lock next, and thousands that wait for that together cost more than
-/// what they do with it.
-fn wake_all(first: Woken, more: Vec<Woken>) {
-    let mut tasks = Vec::new();
-    for (number, woken) in std::iter::once(first).chain(more).enumerate() {
-        if number > 0 && number % AT_ONCE == 0 && host().holds_lock() {
-            host().detached(&mut std::thread::yield_now);
-        }
-        match woken.0 {
-            Some(Wake::Task(waker)) => tasks.push(waker),
-            _ => woken.wake_now(),
-        }
-    }
-    for waker in tasks {
-        waker.wake();
     }
 }
 
@@ -537,7 +512,9 @@ impl WaitQueue {
                 // SAFETY: nodes in the list are alive (invariant 2); we hold its lock.
                 let node = unsafe { &*from.head };
                 match (node.thread(), node.next_lock) {
-                    (Some(thread), Some((queue, what))) if ptr::eq(queue, target) => {
+                    (Some(thread), Some((queue, what)))
+                        if ptr::eq(queue, target) && !node.handlers.load(Ordering::Relaxed) =>
+                    {
                         from.unlink(node);
                         // SAFETY: the node was in a list until now and is not notified, so its
                         // owner keeps it; `target` is the queue that outlives its wait.

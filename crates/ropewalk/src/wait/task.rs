@@ -43,7 +43,7 @@ impl<'a> TaskWait<'a> {
                     self.node = None;
                     Poll::Ready(Some(token))
                 }
-                Standing::Waiting | Standing::Moved => Poll::Pending,
+                Standing::Waiting | Standing::Moved | Standing::Gone => Poll::Pending,
             };
         }
         let node = Box::pin(Node::new(Wake::Task(context.waker().clone()), now(), None));
@@ -63,7 +63,7 @@ impl<'a> TaskWait<'a> {
     pub(crate) fn leave(&mut self) -> Option<Token> {
         match self.node.take()?.give_up(GiveUp::Always) {
             Standing::Notified(token) => Some(token),
-            Standing::Waiting | Standing::Moved => None,
+            Standing::Waiting | Standing::Moved | Standing::Gone => None,
         }
     }
 }

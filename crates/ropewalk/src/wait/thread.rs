@@ -265,7 +265,10 @@ impl ThreadInfo {
             serial: record.serial,
             // SAFETY: the node lives as long as the record.
             notified: record.refused
-                || matches!(unsafe { &*record.node }.standing(), Standing::Notified(_)),
+                || matches!(
+                    unsafe { &*record.node }.standing(),
+                    Standing::Notified(_) | Standing::Gone
+                ),
         }))
     }
 

@@ -1,0 +1,91 @@
+//! Waiters that were notified and must still be woken, after their queue is unlocked.
+
+use super::ended::is_exact;
+use super::owed;
+use super::queue::Wake;
+use super::runtime::{host, observer, sched};
+
+/// A waiter that was notified and must still be woken, after the queue is unlocked.
+#[derive(Debug)]
+#[must_use = "a notified waiter sleeps until it is woken"]
+pub(crate) struct Woken(pub(super) Option<Wake>);
+
+impl Woken {
+    pub(crate) fn wake(self) {
+        match self.0 {
+            Some(Wake::Thread(thread)) => {
+                if is_exact() {
+                    observer().wakes(&thread);
+                }
+                owed::wake(thread);
+            }
+            // A waker is somebody else's code: it may want the host's lock.
+            Some(Wake::Task(waker)) => waker.wake(),
+            None => {}
+        }
+    }
+
+    /// As `wake`, whatever the calling thread does next.
+    pub(super) fn wake_now(self) {
+        match self.0 {
+            Some(Wake::Thread(thread)) => {
+                if is_exact() {
+                    observer().wakes(&thread);
+                }
+                sched().wake(&thread.parker);
+            }
+            other => Self(other).wake(),
+        }
+    }
+}
+
+/// Several of them. A single one, which is the usual case, needs no memory.
+#[derive(Debug, Default)]
+pub(crate) struct WakeList {
+    first: Option<Woken>,
+    more: Vec<Woken>,
+}
+
+impl WakeList {
+    pub(crate) fn push(&mut self, woken: Woken) {
+        if self.first.is_none() {
+            self.first = Some(woken);
+        } else {
+            self.more.push(woken);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn wake(self) {
+        if let Some(first) = self.first {
+            if self.more.is_empty() {
+                first.wake();
+            } else {
+                wake_all(first, self.more);
+            }
+        }
+    }
+}
+
+/// So many threads are woken at once; then those that are awake may run.
+const AT_ONCE: usize = 256;
+
+/// Wakes several: threads first, as the wakers of tasks are somebody else's code.
+///
+/// All of them want the host's lock next, and thousands that wait for that together cost more than
+/// what they do with it.
+fn wake_all(first: Woken, more: Vec<Woken>) {
+    let mut tasks = Vec::new();
+    for (number, woken) in std::iter::once(first).chain(more).enumerate() {
+        if number > 0 && number % AT_ONCE == 0 && host().holds_lock() {
+            host().detached(&mut std::thread::yield_now);
+        }
+        match woken.0 {
+            Some(Wake::Task(waker)) => tasks.push(waker),
+            _ => woken.wake_now(),
+        }
+    }
+    for waker in tasks {
+        waker.wake();
+    }
+}
