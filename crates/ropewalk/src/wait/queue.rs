@@ -15,7 +15,7 @@ use super::runtime::Resource;
 use super::thread::{QUEUED, ThreadRef};
 use super::wakes::{WakeList, Woken};
 use crate::primitive::{
-    AtomicU32, AtomicUsize, Ordering, ShortGuard, ShortLock, const_unless_loom,
+    AtomicBool, AtomicU32, AtomicUsize, Ordering, ShortGuard, ShortLock, const_unless_loom,
 };
 
 /// What a wake says: how the waker left things.
@@ -83,7 +83,7 @@ pub(super) struct Node {
     wake: Cell<Option<Wake>>,
     /// Its thread may run handlers of the host now. Written under the queue's lock, if it is to be
     /// seen there.
-    handlers: std::sync::atomic::AtomicBool,
+    handlers: AtomicBool,
     /// Where a notifier may move it, and what it then waits for. Both outlive its wait.
     next_lock: Option<(*const WaitQueue, *const dyn Resource)>,
 }
@@ -109,7 +109,7 @@ impl Node {
             since,
             word,
             wake: Cell::new(Some(wake)),
-            handlers: std::sync::atomic::AtomicBool::new(false),
+            handlers: AtomicBool::new(false),
             next_lock: next.map(|(queue, what)| (ptr::from_ref(queue), erase(what))),
         }
     }
@@ -190,8 +190,16 @@ impl Node {
 
     /// They have run.
     pub(super) fn leave_handlers(&self) {
+        if !self.may_move() || cfg!(loom) {
+            return;
+        }
         // Relaxed: a notifier that does not see it yet wakes the thread, which is as well.
         self.handlers.store(false, Ordering::Relaxed);
+    }
+
+    fn runs_handlers(&self) -> bool {
+        // A model has no handlers.
+        cfg!(not(loom)) && self.handlers.load(Ordering::Relaxed)
     }
 
     /// Under the queue's lock: the thread that waits, if it is one.
@@ -513,7 +521,7 @@ impl WaitQueue {
                 let node = unsafe { &*from.head };
                 match (node.thread(), node.next_lock) {
                     (Some(thread), Some((queue, what)))
-                        if ptr::eq(queue, target) && !node.handlers.load(Ordering::Relaxed) =>
+                        if ptr::eq(queue, target) && !node.runs_handlers() =>
                     {
                         from.unlink(node);
                         // SAFETY: the node was in a list until now and is not notified, so its
