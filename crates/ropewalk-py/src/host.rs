@@ -338,8 +338,8 @@ impl Host for Python3 {
     }
 
     fn signals_raised(&self) -> bool {
-        // SAFETY: called only when attached. Handlers run Python code; on other threads than the
-        // main one this does nothing.
+        // SAFETY: called only when attached. Handlers run Python code, on the main thread; from
+        // CPython 3.12 on a garbage collection that is due runs as well, on any thread.
         is_attached() && unsafe { PyErr_CheckSignals() } != 0
     }
 
