@@ -8,7 +8,7 @@ use super::deadline::Deadline;
 use super::object::{self, ObjectInfo};
 use super::queue::{Node, Standing, erase};
 use super::report::Deadlock;
-use super::runtime::Resource;
+use super::runtime::{Resource, ResourceKind};
 use super::tally::{ThreadTally, WaitedFor};
 use crate::platform;
 use crate::primitive::{
@@ -483,10 +483,14 @@ pub fn threads() -> Vec<ThreadRef> {
         .unwrap_or_default()
 }
 
-/// The words of the threads that are waiting at the wait point now.
+/// The words of the threads that are waiting at the wait point now. Background threads of the runtime
+/// that have nothing to do are not among them.
 #[must_use]
 pub fn blocked_threads() -> Vec<usize> {
-    threads().iter().filter(|t| t.look(|wait| wait.is_some())).map(|t| t.word).collect()
+    let waits = |thread: &&ThreadRef| {
+        thread.look(|wait| wait.is_some_and(|wait| wait.what.kind() != ResourceKind::Idle))
+    };
+    threads().iter().filter(waits).map(|thread| thread.word).collect()
 }
 
 /// The registered thread that has this word, if it is alive.
