@@ -8,17 +8,23 @@ import pytest
 
 from tests.face.programs import ROPEWALK, STOCK, code
 
-# Two threads that take two locks in opposite order; the main thread could still release them.
-POSSIBLE = """
-import threading, time, ropewalk, sys
-from ropewalk import _ropewalk
-_ropewalk.set_suspect_grace(0.05)
+TAKE_TWO = """\
 a, b, both = threading.Lock(), threading.Lock(), threading.Barrier(2)
 def take(first, second):
     with first:
         both.wait()
         with second:
             pass
+"""
+# Two threads that take two locks in opposite order; the main thread could still release them.
+POSSIBLE = (
+    """
+import threading, time, ropewalk, sys
+from ropewalk import _ropewalk
+_ropewalk.set_suspect_grace(0.05)
+"""
+    + TAKE_TWO
+    + """
 pair = [threading.Thread(target=take, args=it, daemon=True) for it in ((a, b), (b, a))]
 for thread in pair:
     thread.start()
@@ -33,6 +39,7 @@ class Watched:
 sys.stderr = Watched()
 print(seen.wait(TIMEOUT))
 """
+)
 # Nobody else could ever release an RLock: certain.
 CERTAIN = """
 import threading
@@ -93,12 +100,9 @@ class Slow(io.RawIOBase):
         time.sleep(0.2)
         return os.write(2, text)
 sys.stderr = sys.__stderr__ = io.TextIOWrapper(io.BufferedWriter(Slow()))
-a, b, both = threading.Lock(), threading.Lock(), threading.Barrier(2)
-def take(first, second):
-    with first:
-        both.wait()
-        with second:
-            pass
+"""
+        + TAKE_TWO
+        + """
 for it in ((a, b), (b, a)):
     threading.Thread(target=take, args=it, daemon=True).start()
 begun.wait()
