@@ -161,9 +161,10 @@ impl PyCondition {
             released = Some(result);
             proceed
         });
-        let saved = released.unwrap_or(Ok(None))?;
         let result = result.map_err(|error| PyErr::from(Error::from(error)));
-        acquire_restore(lock, saved)?;
+        if let Some(saved) = released {
+            acquire_restore(lock, saved?)?;
+        }
         Ok(result? == Some(true))
     }
 

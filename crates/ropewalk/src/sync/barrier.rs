@@ -254,7 +254,7 @@ impl Barrier {
                 true
             };
             let parked = park(&request, take_place, || true, |_| {});
-            let Some((place, began)) = mine else { return Ok(None) };
+            let Some((place, began)) = mine else { return Ok(parked.map(|_| None)?) };
             match parked {
                 Ok(Parked::Notified(BROKE)) => return Err(BarrierError::Broken),
                 Ok(Parked::Notified(_)) => return Ok(Some(place)),

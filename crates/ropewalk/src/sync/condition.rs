@@ -180,7 +180,8 @@ impl Condition {
             saved = owing(|| lock.release());
             saved.is_some()
         });
-        let Some(saved) = saved else { return Err(ConditionError::NotHeld) };
+        // If not even an exception kept it from being released, it was not held.
+        let Some(saved) = saved else { return Err(result.map_or_else(Into::into, |_| ConditionError::NotHeld)) };
         let interrupted = matches!(result, Err(WaitError::Interrupted));
         let again = if handed_over.get() { Ok(()) } else { lock.raw().acquire_again(interrupted) };
         // Interrupted here still means that the lock was taken, unless it happened twice.

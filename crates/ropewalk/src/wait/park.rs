@@ -63,13 +63,15 @@ pub(crate) enum Parked {
 
 /// Waits in a queue until notified, timed out, interrupted or refused.
 ///
-/// 1. Under the queue's lock `validate` looks (and may mark the primitive's word); `false` means
+/// 1. Handlers of the host run that are due; if one raises, that is all.
+/// 2. Under the queue's lock `validate` looks (and may mark the primitive's word); `false` means
 ///    [`Parked::Retry`]. Otherwise the thread stands in the queue.
-/// 2. `before_sleep` runs, the queue being unlocked; `false` means that there is to be no wait, and
+/// 3. `before_sleep` runs, the queue being unlocked; `false` means that there is to be no wait, and
 ///    [`Parked::Retry`] (a wake that came already is given back).
-/// 3. The host may refuse the wait, and the observer may as a deadlock.
-/// 4. The thread sleeps, the host's lock being released.
-/// 5. Exactly one of wake, timeout, interruption and refusal wins; a wake that was first wins over
+/// 4. The host may refuse the wait, and the observer may as a deadlock.
+/// 5. The thread sleeps, the host's lock being released. No handler runs between the last two steps
+///    and the sleep: a wake that `before_sleep` put off would wait for it.
+/// 6. Exactly one of wake, timeout, interruption and refusal wins; a wake that was first wins over
 ///    a timeout. A wake that crossed an interruption or a refusal is passed to `give_back`, which
 ///    must hand it on. For a waiter that had been moved to another queue, the token that was
 ///    crossed is that of its first notification (`NORMAL`).
@@ -95,9 +97,6 @@ pub(crate) fn park_and_take(
     give_back: impl FnOnce(Token),
     take: &dyn Fn(Token),
 ) -> Result<Parked, WaitError> {
-    if host().signals_raised() {
-        return Err(WaitError::Interrupted);
-    }
     stand_and_sleep(request, validate, || true, give_back, take, Some(validate))
 }
 
@@ -109,6 +108,9 @@ fn stand_and_sleep(
     take: &dyn Fn(Token),
     stand_again: Option<&dyn Fn(&mut List) -> bool>,
 ) -> Result<Parked, WaitError> {
+    if host().signals_raised() {
+        return Err(WaitError::Interrupted);
+    }
     let me = thread::current();
     let Since { at: since, in_vain } = request.since.unwrap_or_else(Since::now);
     let node = Node::new(Wake::Thread(me.clone()), since, request.next);
@@ -263,28 +265,6 @@ fn sleep(
     let mut looks = first_looks();
     let (mut first, mut spin) = (true, None);
     loop {
-        match again {
-            // They ran before it stood in the queue.
-            Some(_) if first => {}
-            Some(again) => {
-                if let Some(end) = again.run_handlers(node) {
-                    return end;
-                }
-            }
-            // A signal that came before we stood in the queue would otherwise be seen only after the
-            // wait.
-            None => {
-                node.enter_handlers();
-                let raised = host.signals_raised();
-                node.leave_handlers();
-                if raised {
-                    return SleepEnd::Interrupted;
-                }
-                if node.standing() == Standing::Gone {
-                    return SleepEnd::Permit;
-                }
-            }
-        }
         let mut end = SleepEnd::Permit;
         let look = looks.next().map_or(u64::MAX, |pause| now() + pause);
         host.detached(&mut || {
@@ -327,5 +307,25 @@ fn sleep(
         if end != SleepEnd::Interrupted {
             return end;
         }
+        let end = match again {
+            Some(again) => again.run_handlers(node),
+            None => run_handlers_in_queue(node),
+        };
+        if let Some(end) = end {
+            return end;
+        }
+    }
+}
+
+/// Runs the host's handlers while the node stays in its queue, if that is not a lock's; returns what
+/// ends the sleep.
+fn run_handlers_in_queue(node: &Node) -> Option<SleepEnd> {
+    node.enter_handlers();
+    let raised = host().signals_raised();
+    node.leave_handlers();
+    if raised {
+        Some(SleepEnd::Interrupted)
+    } else {
+        (node.standing() == Standing::Gone).then_some(SleepEnd::Permit)
     }
 }
