@@ -11,6 +11,7 @@ use ropewalk::sync::Event;
 use super::condition::PyCondition;
 use super::direct::{self, short_ways};
 use super::error::Error;
+use super::making::short_making;
 use super::origin::{self, Site};
 use super::runtime::{address, cannot_pickle, deprecated, type_name};
 use super::timeout::{Given, optional_timeout};
@@ -28,6 +29,15 @@ pub(crate) struct PyEvent {
     cond: OnceLock<Py<PyCondition>>,
 }
 
+impl PyEvent {
+    fn make(py: Python<'_>) -> Self {
+        let site = origin::here(py);
+        Self { core: Event::with_origin(site.origin()), _site: site, cond: OnceLock::new() }
+    }
+}
+
+short_making!(PyEvent, |py| Bound::new(py, Self::make(py)));
+
 #[pymethods]
 impl PyEvent {
     #[new]
@@ -37,8 +47,7 @@ impl PyEvent {
         _args: &Bound<'_, PyTuple>,
         _kwargs: Option<&Bound<'_, PyDict>>,
     ) -> Self {
-        let site = origin::here(py);
-        Self { core: Event::with_origin(site.origin()), _site: site, cond: OnceLock::new() }
+        Self::make(py)
     }
 
     /// Called again, as some programs do, it makes the event as new.

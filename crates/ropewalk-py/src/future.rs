@@ -249,7 +249,9 @@ impl PyFuture {
                     host::discard(object);
                 }
             }
-            host::discard_all(py, fired.into_iter().collect());
+            if !fired.is_empty() {
+                host::discard_all(py, fired.into_iter().collect());
+            }
         });
     }
 }

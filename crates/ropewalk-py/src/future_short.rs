@@ -2,21 +2,16 @@
 
 #![forbid(unsafe_code)]
 
-use std::sync::OnceLock;
-
-use pyo3::prelude::*;
-
-use super::direct::{self, ShortMaking, short_ways};
+use super::direct::{self, short_ways};
 use super::future::{Outcome, PyFuture};
+use super::making::{Bare, Place, bare, short_making};
 
-impl ShortMaking for PyFuture {
-    fn ordinary() -> &'static OnceLock<(usize, usize)> {
-        static ORDINARY: OnceLock<(usize, usize)> = OnceLock::new();
-        &ORDINARY
-    }
-    #[inline]
-    fn make(py: Python<'_>) -> PyResult<Bound<'_, Self>> {
-        Bound::new(py, Self::lone())
+short_making!(PyFuture, |py| bare(py, Self::lone()));
+
+impl Bare for PyFuture {
+    fn place() -> &'static Place {
+        static PLACE: Place = Place::unknown();
+        &PLACE
     }
 }
 

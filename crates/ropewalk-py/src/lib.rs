@@ -25,6 +25,7 @@ mod gil;
 mod host;
 mod inspect;
 mod lock;
+mod making;
 mod name;
 mod order;
 mod origin;
@@ -116,7 +117,9 @@ mod _ropewalk {
         super::queue_classes::install_lifo_short_ways(py)?;
         super::queue_simple::install_short_ways(py)?;
         super::future_short::install_short_ways(py)?;
-        super::direct::install_making::<super::future::PyFuture>(py);
+        super::making::install::<super::future::PyFuture>(py);
+        super::making::install::<super::event::PyEvent>(py);
+        super::making::install::<super::semaphore::PySemaphore>(py);
         module.add("_Empty", py.import("_queue")?.getattr("Empty")?)?;
         // Its own name is CPython's, `lock`.
         module.add("Lock", py.get_type::<super::lock::PyLock>())?;

@@ -19,6 +19,7 @@ use ropewalk::wait::Deadline;
 use super::error::Error;
 use super::future::PyFuture;
 use super::host;
+use super::making::bare;
 use super::pool_queue::{Job, PyWorkQueue};
 
 /// Whether the interpreter exits, so that no pool takes jobs.
@@ -117,7 +118,7 @@ impl PyPool {
             host::call_method(slf, intern!(py, "_refuse"), ())?;
         }
         let queue = &queue.get().core;
-        let future = Bound::new(py, PyFuture::in_pool(queue.crew().clone()))?;
+        let future = bare(py, PyFuture::in_pool(queue.crew().clone()))?;
         let kwargs = kwargs.filter(|kwargs| !kwargs.is_empty()).map(Bound::unbind);
         let job = Job::new(future.clone().unbind(), r#fn.unbind(), args.unbind(), kwargs);
         Self::submitted(slf, queue.try_submit(job, 0))?;

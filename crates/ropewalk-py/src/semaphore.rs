@@ -13,6 +13,7 @@ use ropewalk::sync::Semaphore;
 use super::direct::{self, short_ways};
 use super::error::Error;
 use super::host;
+use super::making::short_making;
 use super::origin::{self, Site};
 use super::runtime::{address, cannot_pickle, type_name};
 use super::timeout::{Given, added_timeout, whole_number};
@@ -78,6 +79,12 @@ impl PySemaphore {
         }
     }
 }
+
+short_making!(PySemaphore, |py| {
+    let made = Self::make(py, false);
+    made.initialized.store(true, Ordering::Relaxed);
+    Bound::new(py, made)
+});
 
 #[pymethods]
 impl PySemaphore {

@@ -181,7 +181,9 @@ impl Condition {
             saved.is_some()
         });
         // If not even an exception kept it from being released, it was not held.
-        let Some(saved) = saved else { return Err(result.map_or_else(Into::into, |_| ConditionError::NotHeld)) };
+        let Some(saved) = saved else {
+            return Err(result.map_or_else(Into::into, |_| ConditionError::NotHeld));
+        };
         let interrupted = matches!(result, Err(WaitError::Interrupted));
         let again = if handed_over.get() { Ok(()) } else { lock.raw().acquire_again(interrupted) };
         // Interrupted here still means that the lock was taken, unless it happened twice.
