@@ -162,44 +162,52 @@ impl PyLock {
 
 takes_name!(PyLock, PyLock::make);
 
-short_ways! {
-    install_short_ways for PyLock {
-        c"acquire"(0) => |lock, _| short_acquire(lock);
-        c"release"(0) => |lock, _| short_release(lock);
-        c"__enter__"(0) => |lock, _| short_acquire(lock);
-        c"__exit__"(3) => |lock, _| short_release(lock);
-    }
-}
+/// The short ways of a class of locks, whose core is `core`.
+macro_rules! lock_short_ways {
+    ($class:ty) => {
+        short_ways! {
+            install_short_ways for $class {
+                c"acquire"(0) => |lock, _| short_acquire(lock);
+                c"release"(0) => |lock, _| short_release(lock);
+                c"__enter__"(0) => |lock, _| short_acquire(lock);
+                c"__exit__"(3) => |lock, _| short_release(lock);
+            }
+        }
 
-#[inline]
-fn short_acquire<'py>(lock: &Bound<'py, PyLock>) -> Option<Bound<'py, PyAny>> {
-    if order::is_checked() {
-        return traced_acquire(lock);
-    }
-    lock.get().core.try_acquire().then(|| direct::truth(lock.py(), true))
-}
+        #[inline]
+        fn short_acquire<'py>(lock: &Bound<'py, $class>) -> Option<Bound<'py, PyAny>> {
+            if order::is_checked() {
+                return traced_acquire(lock);
+            }
+            lock.get().core.try_acquire().then(|| direct::truth(lock.py(), true))
+        }
 
-#[inline]
-fn short_release<'py>(lock: &Bound<'py, PyLock>) -> Option<Bound<'py, PyAny>> {
-    if order::is_checked() {
-        return traced_release(lock);
-    }
-    lock.get().core.release().is_ok().then(|| direct::nothing(lock.py()))
-}
+        #[inline]
+        fn short_release<'py>(lock: &Bound<'py, $class>) -> Option<Bound<'py, PyAny>> {
+            if order::is_checked() {
+                return traced_release(lock);
+            }
+            lock.get().core.release().is_ok().then(|| direct::nothing(lock.py()))
+        }
 
-#[cold]
-fn traced_acquire<'py>(lock: &Bound<'py, PyLock>) -> Option<Bound<'py, PyAny>> {
-    (order::is_short() && lock.get().core.try_acquire()).then(|| {
-        lock.get().taken(lock.py());
-        direct::truth(lock.py(), true)
-    })
-}
+        #[cold]
+        fn traced_acquire<'py>(lock: &Bound<'py, $class>) -> Option<Bound<'py, PyAny>> {
+            (order::is_short() && lock.get().core.try_acquire()).then(|| {
+                lock.get().taken(lock.py());
+                direct::truth(lock.py(), true)
+            })
+        }
 
-#[cold]
-fn traced_release<'py>(lock: &Bound<'py, PyLock>) -> Option<Bound<'py, PyAny>> {
-    let core = &lock.get().core;
-    (order::is_short() && core.release().is_ok()).then(|| {
-        order::released(core.resource());
-        direct::nothing(lock.py())
-    })
+        #[cold]
+        fn traced_release<'py>(lock: &Bound<'py, $class>) -> Option<Bound<'py, PyAny>> {
+            let core = &lock.get().core;
+            (order::is_short() && core.release().is_ok()).then(|| {
+                order::released(core.resource());
+                direct::nothing(lock.py())
+            })
+        }
+    };
 }
+pub(crate) use lock_short_ways;
+
+lock_short_ways!(PyLock);

@@ -9,6 +9,7 @@ use ropewalk::sync::{Held, RLock, Saved};
 
 use super::direct::{self, short_ways};
 use super::error::Error;
+use super::lock::lock_short_ways;
 use super::name::takes_name;
 use super::order;
 use super::origin::{self, Site};
@@ -183,44 +184,4 @@ impl PyRLock {
 
 takes_name!(PyRLock, PyRLock::make);
 
-short_ways! {
-    install_short_ways for PyRLock {
-        c"acquire"(0) => |lock, _| short_acquire(lock);
-        c"release"(0) => |lock, _| short_release(lock);
-        c"__enter__"(0) => |lock, _| short_acquire(lock);
-        c"__exit__"(3) => |lock, _| short_release(lock);
-    }
-}
-
-#[inline]
-fn short_acquire<'py>(lock: &Bound<'py, PyRLock>) -> Option<Bound<'py, PyAny>> {
-    if order::is_checked() {
-        return traced_acquire(lock);
-    }
-    lock.get().core.try_acquire().then(|| direct::truth(lock.py(), true))
-}
-
-#[inline]
-fn short_release<'py>(lock: &Bound<'py, PyRLock>) -> Option<Bound<'py, PyAny>> {
-    if order::is_checked() {
-        return traced_release(lock);
-    }
-    lock.get().core.release().is_ok().then(|| direct::nothing(lock.py()))
-}
-
-#[cold]
-fn traced_acquire<'py>(lock: &Bound<'py, PyRLock>) -> Option<Bound<'py, PyAny>> {
-    (order::is_short() && lock.get().core.try_acquire()).then(|| {
-        lock.get().taken(lock.py());
-        direct::truth(lock.py(), true)
-    })
-}
-
-#[cold]
-fn traced_release<'py>(lock: &Bound<'py, PyRLock>) -> Option<Bound<'py, PyAny>> {
-    let core = &lock.get().core;
-    (order::is_short() && core.release().is_ok()).then(|| {
-        order::released(core.resource());
-        direct::nothing(lock.py())
-    })
-}
+lock_short_ways!(PyRLock);

@@ -26,6 +26,10 @@ pub struct Site {
 
 type Key = (ResourceKind, Option<Arc<str>>, Option<Arc<str>>);
 
+/// From so many sums on, what has a name of its own is summed up with all that were made at its
+/// line: a program may name each of its locks, and make millions.
+const NAMED: usize = 10_000;
+
 /// The sums, one for each kind, name and line.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sites(HashMap<Key, Site>);
@@ -37,7 +41,10 @@ impl Sites {
         if waits.count() == 0 {
             return;
         }
-        let key = (object.kind(), object.name(), object.made_at());
+        let mut key = (object.kind(), object.name(), object.made_at());
+        if self.0.len() >= NAMED && !self.0.contains_key(&key) {
+            key.1 = None;
+        }
         let (kind, name, made_at) = key.clone();
         let new = Site { kind, name, made_at, count: 0, peak: None, waits: Waits::default() };
         let site = self.0.entry(key).or_insert(new);
@@ -51,5 +58,45 @@ impl Sites {
         let mut sites: Vec<Site> = self.0.into_values().collect();
         sites.sort_by_key(|site| std::cmp::Reverse((site.waits.total, site.waits.count())));
         sites
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::super::object::{make, rename};
+    use super::*;
+
+    #[derive(Debug)]
+    struct Thing;
+
+    impl super::super::Resource for Thing {
+        fn kind(&self) -> ResourceKind {
+            ResourceKind::Lock
+        }
+        fn id(&self) -> usize {
+            std::ptr::from_ref(self) as usize
+        }
+    }
+
+    #[test]
+    fn names_beyond_a_number_are_summed_up_by_line() {
+        let mut sites = Sites::default();
+        let add = |sites: &mut Sites, name: &str| {
+            let object = make(&Thing);
+            rename(&object, name);
+            object.tally().add(1, None, 1);
+            sites.add(&object, None);
+        };
+        for number in 0..NAMED + 5 {
+            add(&mut sites, &number.to_string());
+        }
+        add(&mut sites, "0");
+        let sites = sites.into_sorted();
+        assert_eq!(sites.len(), NAMED + 1);
+        let count_of = |name: Option<&str>| {
+            sites.iter().find(|site| site.name.as_deref() == name).map(|site| site.count)
+        };
+        assert_eq!(count_of(None), Some(5));
+        assert_eq!(count_of(Some("0")), Some(2));
     }
 }
