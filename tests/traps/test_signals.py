@@ -219,6 +219,60 @@ def test_a_handler_may_get_from_the_queue_that_its_thread_waits_for(name: str) -
     succeeds(_TOOLS.replace("way =", "# way =") + dedent(program), name)
 
 
+def test_a_handler_may_take_the_permit_that_its_thread_waits_for() -> None:
+    program = """
+    permits, handles, taken = threading.Semaphore(0), threading.Event(), []
+    def handler(number, frame):
+        handles.set()
+        with permits:
+            taken.append("handler")
+    def release():
+        handles.wait()
+        time.sleep(0.05)
+        permits.release()
+    signal.signal(signal.SIGUSR1, handler)
+    releaser = threading.Thread(target=release)
+    releaser.start()
+    sender = when_blocked(lambda: send(signal.SIGUSR1))
+    with permits:
+        taken.append("main")
+    releaser.join()
+    sender.join()
+    assert taken == ["handler", "main"], taken
+    """
+    succeeds(_TOOLS.replace("way =", "# way =") + dedent(program), "Semaphore")
+
+
+def test_a_handler_may_submit_to_the_full_pool_that_its_thread_submits_to() -> None:
+    program = """
+    from ropewalk.futures import ThreadPoolExecutor
+    go, handles, submitted, ran = threading.Event(), threading.Event(), [], []
+    def handler(number, frame):
+        handles.set()
+        submitted.append(pool.submit(ran.append, "handler's"))
+    def free():
+        handles.wait()
+        time.sleep(0.05)
+        go.set()
+    signal.signal(signal.SIGUSR1, handler)
+    pool = ThreadPoolExecutor(1, max_pending=1)
+    pool.submit(go.wait)
+    until(lambda: pool._work_queue.qsize() == 0)
+    pool.submit(ran.append, "first")
+    freer = threading.Thread(target=free)
+    freer.start()
+    sender = when_blocked(lambda: send(signal.SIGUSR1))
+    submitted.append(pool.submit(ran.append, "main's"))
+    for future in submitted:
+        future.result()
+    assert ran == ["first", "handler's", "main's"], ran
+    freer.join()
+    sender.join()
+    pool.shutdown()
+    """
+    succeeds(_TOOLS.replace("way =", "# way =") + dedent(program), "Semaphore")
+
+
 @pytest.mark.parametrize("name", ["Condition", "ConditionOverLock", "ConditionOverUsersLock"])
 def test_an_interrupted_condition_comes_back_with_the_lock(name: str) -> None:
     program = """

@@ -5,7 +5,7 @@ use std::fmt;
 use super::crew::Crew;
 use super::work::{Phase, WorkQueue};
 use crate::wait::{
-    Deadline, Park, Parked, Resource, ResourceKind, Since, WaitError, WaitQueue, park,
+    Deadline, Park, Parked, Resource, ResourceKind, Since, WaitError, WaitQueue, park_and_take,
 };
 
 /// What came of submitting a job, which is queued in any case.
@@ -157,7 +157,7 @@ impl<J> WorkQueue<J> {
             state.submitters_parked |= full;
             full
         };
-        park(&request, is_full, || true, |_| self.wake_submitter())
+        park_and_take(&request, &is_full, |_| self.wake_submitter(), &|_| {})
     }
 }
 

@@ -15,7 +15,7 @@ use super::state::{Contents, Door, State, Store};
 use crate::primitive::{AtomicUsize, Ordering, ShortGuard, const_unless_loom, now, thread_word};
 use crate::wait::{
     Deadline, HANDOFF, NORMAL, Origin, Park, Parked, Resource, ResourceKind, Since, Token,
-    WaitError, WaitQueue, park,
+    WaitError, WaitQueue, park_and_take,
 };
 
 /// How long a thread that waits for the heap may be overtaken.
@@ -250,7 +250,7 @@ impl<T: Send, O> PriorityQueue<T, O> {
                 }
                 self.pass_turnstile();
             };
-            let handed = match park(&request, is_busy, || true, give_back)? {
+            let handed = match park_and_take(&request, &is_busy, give_back, &|_| {})? {
                 Parked::Notified(token) => {
                     since = Some(turn.in_vain());
                     token == HANDOFF

@@ -7,7 +7,7 @@ use super::task::sealed::Rule;
 use crate::primitive::{AtomicUsize, Ordering, const_unless_loom};
 use crate::wait::{
     Deadline, HANDOFF, NORMAL, Origin, Park, Parked, Resource, ResourceKind, Since, Token,
-    WaitError, WaitQueue, WakeList, park,
+    WaitError, WaitQueue, WakeList, park_and_take,
 };
 
 const PARKED: usize = 1;
@@ -165,7 +165,8 @@ impl Semaphore {
             let turn = *since.get_or_insert_with(Since::now);
             let request =
                 Park { queue: &self.queue, what: self, deadline, since: Some(turn), next: None };
-            match park(&request, |_| self.mark_parked(), || true, |token| self.give_back(token))? {
+            let give_back = |token| self.give_back(token);
+            match park_and_take(&request, &|_| self.mark_parked(), give_back, &|_| {})? {
                 Parked::Notified(HANDOFF) => return Ok(true),
                 Parked::Notified(_) => since = Some(turn.in_vain()),
                 Parked::Retry => {}

@@ -85,9 +85,10 @@ pub(crate) fn park(
     stand_and_sleep(request, validate, before_sleep, give_back, &|_| {}, None)
 }
 
-/// As [`park`], for a lock or for what is in a queue. A woken thread calls `take` before it asks for
-/// the host's lock: it may take there what it was woken for, as threads on their way to the host's
-/// lock would be overtaken by all that have it. The wait is not interrupted any more then.
+/// As [`park`], for what only one of the waiters gets: a lock, a permit, an item, a place. A woken
+/// thread calls `take` before it asks for the host's lock: it may take there what it was woken for,
+/// as threads on their way to the host's lock would be overtaken by all that have it. The wait is
+/// not interrupted any more then.
 ///
 /// While handlers run the thread stands in no queue: they may wait for the same thing, and could
 /// never get it if it were given to the wait that they interrupt.
