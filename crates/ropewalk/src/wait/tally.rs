@@ -16,6 +16,21 @@ use crate::primitive::{now, now_coarse};
 const FIRST_BITS: u32 = 13;
 const CLASSES: usize = 18;
 
+/// A wait that was counted, and for how many it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Counted {
+    length: u64,
+    weight: u32,
+}
+
+impl Counted {
+    /// How much longer all of them are than those of `before`, modulo two to the power of 64.
+    fn beyond(self, before: Option<Self>) -> u64 {
+        let sum = |it: Self| it.length.wrapping_mul(it.weight.into());
+        sum(self).wrapping_sub(before.map_or(0, sum))
+    }
+}
+
 /// The waits for one thing, by all threads.
 #[derive(Debug)]
 pub(super) struct Tally {
@@ -38,23 +53,21 @@ impl Tally {
         }
     }
 
-    /// Counts a wait of `nanos`. If it goes on from one that was counted as `before`, that one is
-    /// taken back: a thread that was woken in vain and waits again waits once.
-    /// `weight` is the number of waits that it stands for.
-    pub(super) fn add(&self, nanos: u64, before: Option<u64>, weight: u32) {
+    /// Counts a wait of `nanos`, which stands for `weight` waits. If it goes on from one that was
+    /// counted `before`, that one is taken back: a thread that was woken in vain and waits again
+    /// waits once.
+    pub(super) fn add(&self, nanos: u64, before: Option<Counted>, weight: u32) {
         let class = class_of(nanos);
-        match before.map(class_of) {
-            Some(counted) if counted == class => {}
-            Some(counted) => {
-                self.classes[counted].fetch_sub(weight, Ordering::Relaxed);
-                self.classes[class].fetch_add(weight, Ordering::Relaxed);
+        let was = before.map(|before| (class_of(before.length), before.weight));
+        if was != Some((class, weight)) {
+            if let Some((class, weight)) = was {
+                self.classes[class].fetch_sub(weight, Ordering::Relaxed);
             }
-            None => {
-                self.classes[class].fetch_add(weight, Ordering::Relaxed);
-            }
+            self.classes[class].fetch_add(weight, Ordering::Relaxed);
         }
-        let more = nanos.saturating_sub(before.unwrap_or(0));
-        self.total.fetch_add(more * u64::from(weight), Ordering::Relaxed);
+        // It may be less than before, if that stood for more waits.
+        let more = Counted { length: nanos, weight }.beyond(before);
+        self.total.fetch_add(more, Ordering::Relaxed);
         // A load first: most waits are not the longest.
         if self.most.load(Ordering::Relaxed) < nanos {
             self.most.fetch_max(nanos, Ordering::Relaxed);
@@ -204,12 +217,25 @@ impl ThreadTally {
 
     /// For how many waits this one stands; `None` if it is not measured.
     fn weigh(&self, is_hot: bool, since: u64, goes_on: bool) -> Option<u32> {
-        if !is_hot || goes_on || is_exact() || !is_short(since) {
+        if !is_hot || is_exact() || !is_short(since) {
             return Some(1);
+        }
+        if goes_on {
+            // As its first turn.
+            return self.counted(since).map(|counted| counted.weight);
         }
         let short = self.short.load(Ordering::Relaxed).wrapping_add(1);
         self.short.store(short, Ordering::Relaxed);
         short.is_multiple_of(SAMPLE).then_some(SAMPLE)
+    }
+
+    /// What was counted of the wait that began at `since`, if it was the last one that was.
+    fn counted(&self, since: u64) -> Option<Counted> {
+        let (last_since, length, weight) = &self.last;
+        (last_since.load(Ordering::Relaxed) == since).then(|| Counted {
+            length: length.load(Ordering::Relaxed),
+            weight: weight.load(Ordering::Relaxed),
+        })
     }
 
     fn of(&self, kind: ResourceKind) -> &(AtomicU64, AtomicU64) {
@@ -219,16 +245,15 @@ impl ThreadTally {
     /// Counts a turn that is over now. Returns its length, and what was counted of the wait before.
     fn add(&self, kind: ResourceKind, since: u64, goes_on: bool, weight: u32, now: u64) -> Turn {
         let length = now.saturating_sub(since);
+        let before = if goes_on { self.counted(since) } else { None };
         let (last_since, last_length, last_weight) = &self.last;
-        let before = (goes_on && last_since.load(Ordering::Relaxed) == since)
-            .then(|| last_length.load(Ordering::Relaxed));
-        let weight = if before.is_some() { last_weight.load(Ordering::Relaxed) } else { weight };
         last_since.store(since, Ordering::Relaxed);
         last_length.store(length, Ordering::Relaxed);
         last_weight.store(weight, Ordering::Relaxed);
         let (count, total) = self.of(kind);
-        plus(count, if before.is_none() { u64::from(weight) } else { 0 });
-        plus(total, length.saturating_sub(before.unwrap_or(0)) * u64::from(weight));
+        let waits = before.map_or(0, |before| before.weight);
+        plus(count, u64::from(weight).wrapping_sub(waits.into()));
+        plus(total, Counted { length, weight }.beyond(before));
         let woke = self.woke.load(Ordering::Relaxed);
         // Older than the wait, or zero, where it is not measured.
         if woke >= since {
@@ -258,7 +283,7 @@ impl ThreadTally {
 #[derive(Debug, Clone, Copy)]
 struct Turn {
     length: u64,
-    before: Option<u64>,
+    before: Option<Counted>,
     weight: u32,
 }
 
@@ -304,9 +329,34 @@ mod tests {
     fn a_sample_stands_for_many() {
         let tally = Tally::new();
         tally.add(5_000, None, 8);
-        tally.add(90_000, Some(5_000), 8);
+        tally.add(90_000, Some(Counted { length: 5_000, weight: 8 }), 8);
         let waits = tally.read();
         assert_eq!((waits.count(), waits.total), (8, Duration::from_micros(720)));
+    }
+
+    #[test]
+    fn a_sample_that_becomes_long_stands_for_itself() {
+        let tally = Tally::new();
+        tally.add(5_000, None, 8);
+        tally.add(90_000_000, Some(Counted { length: 5_000, weight: 8 }), 1);
+        let waits = tally.read();
+        assert_eq!((waits.count(), waits.total), (1, Duration::from_millis(90)));
+    }
+
+    #[test]
+    fn waits_of_several_turns_are_sampled_as_one() {
+        let thread = ThreadTally::new();
+        for _ in 0..80 * SAMPLE {
+            let since = now();
+            for goes_on in [false, true, true] {
+                if let Some(weight) = thread.weigh(true, since, goes_on) {
+                    thread.add(ResourceKind::Lock, since, goes_on, weight, since + 1_000);
+                }
+            }
+        }
+        let kinds = thread.read();
+        assert_eq!(kinds[0].count, u64::from(80 * SAMPLE));
+        assert_eq!(kinds[0].total, Duration::from_micros(u64::from(80 * SAMPLE)));
     }
 
     #[test]
