@@ -302,3 +302,56 @@ def test_a_program_that_ends_while_it_is_asked(tmp_path: Path) -> None:
                 assert "Traceback" not in err
                 assert each.returncode in (0, 1)
     until(lambda: says(["ps"]) == "no program of yours runs under Ropewalk\n")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_the_parent_of_a_fork_answers_though_nobody_waits_any_more(tmp_path: Path) -> None:
+    text = """
+    threading.Thread(target=threading.Event().wait, name="waits", daemon=True).start()
+    child = os.fork()
+    if child == 0:
+        time.sleep(60)
+        os._exit(0)
+    ready()
+    os.kill(child, 9)
+    os.waitpid(child, 0)
+    """
+    with Program(tmp_path, text) as program:
+        looked = ropewalk("ps", program.pid)
+        assert looked.returncode == 0, looked.stderr
+        assert "waits" in looked.stdout
+        assert program.end()[0] == 0
+
+
+def test_a_client_that_is_stuck_holds_up_neither_forks_nor_the_exit(
+    tmp_path: Path, runtime: Path
+) -> None:
+    """One that asks nothing, and one that does not read its answer."""
+    text = """
+    locks = [threading.Lock() for _ in range(20_000)]
+    for number, lock in enumerate(locks):
+        ropewalk.inspect.set_name(lock, f"lock number {number}, with a long name " + 100 * "x")
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+    ready()
+    began = time.monotonic()
+    for _ in range(3):
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        os.waitpid(child, 0)
+        time.sleep(0.2)
+    print(time.monotonic() - began)
+    """
+    with Program(tmp_path, "import ropewalk.inspect\n" + dedent(text)) as program:
+        path = str(runtime / f"{program.pid}.sock")
+        with (
+            socket.socket(socket.AF_UNIX) as reads_nothing,
+            socket.socket(socket.AF_UNIX) as asks_nothing,
+        ):
+            reads_nothing.connect(path)
+            reads_nothing.sendall(b"snapshot\n")
+            asks_nothing.connect(path)
+            code, out, _ = program.end()
+        assert code == 0
+        # What it slept itself, and far less than what a client may take in peace.
+        assert float(out) < 0.6 + 1.5

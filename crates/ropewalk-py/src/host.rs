@@ -12,7 +12,7 @@
 //! closes before the interpreter finalizes.
 
 use std::cell::Cell;
-use std::ffi::c_int;
+use std::ffi::{c_int, c_void};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -335,6 +335,17 @@ impl Host for Python3 {
 
     fn holds_lock(&self) -> bool {
         HAS_GIL.load(Ordering::Relaxed) && is_attached()
+    }
+
+    fn soon(&self, work: fn()) {
+        extern "C" fn call(work: *mut c_void) -> c_int {
+            // SAFETY: it is what was given to `soon`.
+            unsafe { std::mem::transmute::<*mut c_void, fn()>(work)() };
+            0
+        }
+        // SAFETY: may be called by any thread at any time. Calls that cannot be kept, as there are
+        // too many, are left out.
+        unsafe { ffi::Py_AddPendingCall(Some(call), work as *mut c_void) };
     }
 
     fn signals_raised(&self) -> bool {

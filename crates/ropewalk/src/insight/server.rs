@@ -8,7 +8,7 @@
 //! the program starts a thread or waits for something. After [`serve`] there is a socket until then,
 //! at which clients queue; after [`serve_when_needed`] there is not even that, as programs count
 //! their descriptors. Before each fork it is ended; the parent keeps the socket, and the thread
-//! comes back in the same way. A child has a socket of its own from then on; but one that was forked
+//! comes back in the same way, or when the host runs code again. A child has a socket of its own from then on; but one that was forked
 //! by another thread than the main one does not answer. It ends with its last thread, which would be
 //! this one.
 //!
@@ -24,14 +24,17 @@ use std::path::PathBuf;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::client::Client;
 use super::folder;
 use super::json::to_json;
 use crate::platform::{self, OwnFile};
 use crate::primitive::{OnceLock, ShortGuard, ShortLock};
-use crate::wait::{Deadline, current, ends_with_last_thread};
+use crate::wait::{Deadline, current, ends_with_last_thread, host};
 use crate::watch;
 
-/// For how long a client may keep us waiting.
+/// For how long a client may keep us waiting for its question, which it should have at hand.
+const QUESTION: Duration = Duration::from_millis(500);
+/// For how long it may take to read the answer, and the host to find it.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How often it is seen whether the program has closed our files: the system waits for numbers, and
 /// would wait for what they stand for by then.
@@ -249,24 +252,28 @@ fn bind() -> io::Result<Socket> {
 }
 
 /// Reads a question, a line, and writes the answer.
-fn answer(mut stream: &UnixStream, end: &UnixStream) -> io::Result<()> {
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+fn answer(stream: &UnixStream, end: &UnixStream) -> io::Result<()> {
     let mut question = String::new();
-    BufReader::new(stream.take(LONGEST)).read_line(&mut question)?;
+    let asks = Client::new(stream, end, QUESTION)?;
+    BufReader::new(asks.take(LONGEST)).read_line(&mut question)?;
     let answer = match question.trim_end() {
         // Somebody who only wants to know whether we are here.
         "" => return Ok(()),
         "snapshot" => Some(to_json(&watch::snapshot())),
-        other => ask_host(other, end),
+        other => ask_host(other, end)?,
     };
-    stream.write_all(answer.unwrap_or_else(|| "null".into()).as_bytes())
+    let answer = answer.unwrap_or_else(|| "null".into());
+    Client::new(stream, end, PATIENCE)?.write_all(answer.as_bytes())
 }
 
-/// Has the host answer on a thread of its own: its lock may be held for ever.
-fn ask_host(question: &str, end: &UnixStream) -> Option<String> {
-    let questions = *QUESTIONS.get()?;
-    let (mine, theirs) = UnixStream::pair().ok()?;
+/// Has the host answer on a thread of its own: its lock may be held for ever. `None` if it does not
+/// know the question.
+///
+/// # Errors
+/// There is no answer to be had, or we are to end.
+fn ask_host(question: &str, end: &UnixStream) -> io::Result<Option<String>> {
+    let Some(questions) = QUESTIONS.get().copied() else { return Ok(None) };
+    let (mine, theirs) = UnixStream::pair()?;
     let question = question.to_owned();
     watch::thread_is_starting();
     let spawned = std::thread::Builder::new().name("ropewalk-answer".into()).spawn(move || {
@@ -276,18 +283,16 @@ fn ask_host(question: &str, end: &UnixStream) -> Option<String> {
             let _ = (&theirs).write_all(answer.as_bytes());
         }
     });
-    if spawned.is_err() {
+    if let Err(error) = spawned {
         watch::thread_has_started();
-        return None;
+        return Err(error);
     }
-    let [_, answered] = platform::wait_readable([end.as_fd(), mine.as_fd()], Some(PATIENCE));
     let mut answer = String::new();
-    if !answered {
-        return Some("\"busy\"".into());
+    match Client::new(&mine, end, PATIENCE)?.read_to_string(&mut answer) {
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => Ok(Some("\"busy\"".into())),
+        Err(error) => Err(error),
+        Ok(_) => Ok((!answer.is_empty()).then_some(answer)),
     }
-    mine.set_read_timeout(Some(PATIENCE)).ok()?;
-    (&mine).read_to_string(&mut answer).ok()?;
-    (!answer.is_empty()).then_some(answer)
 }
 
 /// Before a fork, and before anything else of the runtime is locked for it.
@@ -302,27 +307,38 @@ pub(crate) fn before_fork() {
             }
         }
     };
+    let had_thread = server.is_some();
     let ended = server.map(Server::end);
-    let mut kept = SERVER.lock();
+    let mut state = SERVER.lock();
     if let Some((_, socket)) = ended {
-        *kept = socket.map_or(State::Wanted, State::Bound);
+        *state = socket.map_or(State::Wanted, State::Bound);
     }
     // Nobody may be in the middle of a change when the process is copied.
-    *KEPT.lock() = Some(kept);
+    *KEPT.lock() = Some(Kept { state, had_thread });
 }
 
 /// After [`before_fork`] and a fork, in both processes.
 pub(crate) fn after_fork(in_child: bool) {
-    let Some(mut kept) = KEPT.lock().take() else { return };
-    if in_child && !matches!(*kept, State::Off) {
+    let Some(Kept { mut state, had_thread }) = KEPT.lock().take() else { return };
+    if in_child && !matches!(*state, State::Off) {
         // Closes our copy of the parent's socket; its path is the parent's.
-        *kept = if ends_with_last_thread() { State::Off } else { State::Wanted };
+        *state = if ends_with_last_thread() { State::Off } else { State::Wanted };
     }
-    if matches!(*kept, State::Off) {
+    if matches!(*state, State::Off) {
         return;
     }
-    drop(kept);
+    drop(state);
     watch::once_on_wait(begin);
+    if had_thread && !in_child {
+        // Nobody may wait for anything any more, as all do already.
+        host().soon(begin);
+    }
 }
 
-static KEPT: ShortLock<Option<ShortGuard<'static, State>>> = ShortLock::new(None);
+/// What is kept as it is during a fork.
+struct Kept {
+    state: ShortGuard<'static, State>,
+    had_thread: bool,
+}
+
+static KEPT: ShortLock<Option<Kept>> = ShortLock::new(None);

@@ -37,7 +37,7 @@ pub(crate) use leaving::{note_leaving, wait_until_left};
 #[cfg(unix)]
 pub(crate) use own_file::OwnFile;
 #[cfg(unix)]
-pub(crate) use poll::{user_id, wait_readable};
+pub(crate) use poll::{user_id, wait_readable, wait_writable};
 pub(crate) use signals::{SignalMask, without_signals};
 pub(crate) use tasks::{TaskState, task_cpu_ns, task_state, unknown_tasks};
 pub(crate) use thread::{

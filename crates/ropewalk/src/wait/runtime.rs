@@ -25,6 +25,10 @@ pub trait Host: Sync {
     /// Runs `work` with the language's own lock held, on a thread of the runtime's own; not at all
     /// if the language is about to exit.
     fn attached(&self, work: &mut dyn FnMut());
+    /// Has `work`, which neither waits nor runs code of the language, called once by a thread that
+    /// runs code of the language, as soon as that is so. May be called at any time; nothing happens
+    /// if there is no language.
+    fn soon(&self, _work: fn()) {}
     /// Runs the language's pending signal handlers; `true` means that one of them raised and that
     /// the wait must end.
     fn signals_raised(&self) -> bool;
