@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use crate::primitive::{ShortLock, now};
+use crate::primitive::{ShortLock, now_coarse};
 use crate::wait::keeps_ended;
 
 /// What a pool looks like at a moment.
@@ -133,7 +133,7 @@ impl PoolInfo {
     /// The pool has changed; under its lock.
     #[inline]
     pub(crate) fn note(&self, state: PoolState) {
-        if keeps_ended() {
+        if keeps_ended() && self.differs(state) {
             self.measure();
         }
         set(&self.most, state.most, None);
@@ -158,9 +158,16 @@ impl PoolInfo {
         add(&self.cancelled, jobs as u64);
     }
 
-    /// Adds the time since the last change.
+    /// Whether its threads are others, or do others' work, than were told of last.
+    fn differs(&self, state: PoolState) -> bool {
+        self.busy.load(Ordering::Relaxed) != state.busy
+            || self.threads.load(Ordering::Relaxed) != state.threads
+    }
+
+    /// Adds the time since the last change, by a clock that moves every few milliseconds: a better
+    /// one costs more than a short job, and the errors of many cancel out.
     fn measure(&self) {
-        let at = now();
+        let at = now_coarse();
         let (worked, there) = self.since_change(at);
         add(&self.busy_ns, worked);
         add(&self.there_ns, there);
@@ -177,7 +184,7 @@ impl PoolInfo {
         let number = |cell: &AtomicUsize| cell.load(Ordering::Relaxed);
         let count = |cell: &AtomicU64| cell.load(Ordering::Relaxed);
         let (more_worked, more_there) =
-            if count(&self.changed) == 0 { (0, 0) } else { self.since_change(now()) };
+            if count(&self.changed) == 0 { (0, 0) } else { self.since_change(now_coarse()) };
         let worked = count(&self.busy_ns).saturating_add(more_worked);
         let there = count(&self.there_ns).saturating_add(more_there);
         let not_run = count(&self.not_run);
