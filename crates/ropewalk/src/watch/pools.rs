@@ -10,8 +10,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use crate::primitive::{ShortLock, now_coarse};
+use crate::primitive::{ShortLock, now, now_coarse};
 use crate::wait::keeps_ended;
+
+/// The time of so many jobs of a pool is measured exactly.
+const EXACT: u64 = 1_000;
 
 /// What a pool looks like at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -164,10 +167,16 @@ impl PoolInfo {
             || self.threads.load(Ordering::Relaxed) != state.threads
     }
 
-    /// Adds the time since the last change, by a clock that moves every few milliseconds: a better
-    /// one costs more than a short job, and the errors of many cancel out.
+    /// By which clock the threads' time is measured. From some number of jobs on it is one that
+    /// moves every few milliseconds: a better one costs as much as a short job does, and the errors
+    /// of many cancel out.
+    fn clock(&self) -> u64 {
+        if self.taken.load(Ordering::Relaxed) < EXACT { now() } else { now_coarse() }
+    }
+
+    /// Adds the time since the last change.
     fn measure(&self) {
-        let at = now_coarse();
+        let at = self.clock();
         let (worked, there) = self.since_change(at);
         add(&self.busy_ns, worked);
         add(&self.there_ns, there);
@@ -184,7 +193,7 @@ impl PoolInfo {
         let number = |cell: &AtomicUsize| cell.load(Ordering::Relaxed);
         let count = |cell: &AtomicU64| cell.load(Ordering::Relaxed);
         let (more_worked, more_there) =
-            if count(&self.changed) == 0 { (0, 0) } else { self.since_change(now_coarse()) };
+            if count(&self.changed) == 0 { (0, 0) } else { self.since_change(self.clock()) };
         let worked = count(&self.busy_ns).saturating_add(more_worked);
         let there = count(&self.there_ns).saturating_add(more_there);
         let not_run = count(&self.not_run);
