@@ -10,7 +10,8 @@ use std::time::Duration;
 use ropewalk::exec::{TaskError, ThreadPool};
 use ropewalk::queue::SimpleQueue;
 use ropewalk::sync::Semaphore;
-use ropewalk::wait::{Deadline, ResourceKind, WaitError, WaitView, current};
+use ropewalk::time::Timer;
+use ropewalk::wait::{Deadline, ResourceKind, ThreadRef, WaitError, WaitView, current};
 
 fn main() {
     if cfg!(any(not(target_os = "linux"), ropewalk_portable)) {
@@ -19,7 +20,8 @@ fn main() {
     match std::env::args().nth(1).as_deref() {
         Some("forgets") => a_task_that_forgets_to_release(),
         Some("waits") => a_task_that_waits_for_what_its_submitter_never_gives(),
-        _ => ["forgets", "waits"].into_iter().for_each(ends_well),
+        Some("timer") => a_timer_that_is_through_when_all_wait(),
+        _ => ["forgets", "waits", "timer"].into_iter().for_each(ends_well),
     }
 }
 
@@ -41,18 +43,19 @@ fn ends_well(case: &str) {
     assert!(status.success(), "{case}: {status}");
 }
 
+/// Returns when the thread waits for a semaphore.
+fn until_blocked(thread: &ThreadRef) {
+    let kind = |wait: Option<WaitView<'_>>| wait.map(|wait| wait.what.kind());
+    while thread.look(kind) != Some(ResourceKind::Semaphore) {
+        std::thread::yield_now();
+    }
+}
+
 /// The task ends when this thread waits already: it is the pool's thread that leaves it alone.
 fn a_task_that_forgets_to_release() {
     let pool = ThreadPool::new(2);
     let main = current();
-    let future = pool
-        .submit(move || {
-            let kind = |wait: Option<WaitView<'_>>| wait.map(|wait| wait.what.kind());
-            while main.look(kind) != Some(ResourceKind::Semaphore) {
-                std::thread::yield_now();
-            }
-        })
-        .expect("the pool is open");
+    let future = pool.submit(move || until_blocked(&main)).expect("the pool is open");
     let error = Semaphore::new(0).acquire().expect_err("nobody will release it");
     assert!(matches!(error, WaitError::Deadlock(_)), "{error}");
     future.result().expect("the task is done");
@@ -71,4 +74,23 @@ fn a_task_that_waits_for_what_its_submitter_never_gives() {
             items.put(1).expect("it has no limit");
         }
     }
+}
+
+/// A background thread of the runtime is up when the last one blocks, and helps nobody.
+fn a_timer_that_is_through_when_all_wait() {
+    let main = current();
+    let timer = Timer::new(Duration::ZERO, move || {
+        until_blocked(&main);
+        // Until it has looked whether anybody is left.
+        let looked = Deadline::after(Duration::from_millis(100));
+        while !looked.has_passed() {
+            std::thread::yield_now();
+        }
+    });
+    timer.start().expect("it has not been started before");
+    // Its thread ends some seconds later, and its end would be found, too.
+    let soon = Deadline::after(Duration::from_secs(4));
+    let error = Semaphore::new(0).acquire().expect_err("nobody will release it");
+    assert!(matches!(error, WaitError::Deadlock(_)), "{error}");
+    assert!(!soon.has_passed(), "it was found too late");
 }

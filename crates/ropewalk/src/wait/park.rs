@@ -140,7 +140,7 @@ fn stand_and_sleep(
     let result = if before_sleep() {
         // SAFETY: the record lives until the end of this function.
         unsafe { WaitRecord::begin(published) };
-        let result = settle(&me, &node, request, give_back, take, stand_again);
+        let result = settle(&me, &node, published, request, give_back, take, stand_again);
         observer().after_block(&me);
         // SAFETY: null, or alive as long as the queue, which we borrow.
         if let Some(object) = unsafe { object.as_ref() } {
@@ -169,6 +169,7 @@ fn stand_and_sleep(
 fn settle(
     me: &ThreadRef,
     node: &Node,
+    record: *const WaitRecord,
     request: &Park<'_>,
     give_back: impl FnOnce(Token),
     take: &dyn Fn(Token),
@@ -180,26 +181,40 @@ fn settle(
         leave(node, give_back);
         return Err(WaitError::Interrupted);
     }
-    let error = match observer().before_block(me, what, deadline) {
-        Verdict::Deadlock(report) => WaitError::Deadlock(report),
-        Verdict::Sleep => loop {
-            match sleep(me, node, request, take, again.as_ref()) {
-                SleepEnd::Permit => {}
-                // The wake wins if it was first; a waiter that was moved was notified in time.
-                SleepEnd::TimedOut => match node.give_up(GiveUp::UnlessMoved) {
-                    Standing::Waiting => return Ok(Parked::TimedOut),
-                    Standing::Moved | Standing::Notified(_) | Standing::Gone => {}
-                },
-                SleepEnd::Interrupted => break WaitError::Interrupted,
+    let mut naps = Naps::new(me);
+    let error = loop {
+        // Also after handlers: whoever blocked while they ran took this thread for one that runs.
+        if let Verdict::Deadlock(report) = observer().before_block(me, what, deadline) {
+            break WaitError::Deadlock(report);
+        }
+        match naps.sleep(me, node, request, take) {
+            SleepEnd::Permit => {}
+            // The wake wins if it was first; a waiter that was moved was notified in time.
+            SleepEnd::TimedOut => match node.give_up(GiveUp::UnlessMoved) {
+                Standing::Waiting => return Ok(Parked::TimedOut),
+                Standing::Moved | Standing::Notified(_) | Standing::Gone => {}
+            },
+            SleepEnd::Interrupted => {
+                // SAFETY: the caller keeps the record until this returns.
+                unsafe { WaitRecord::pause(record) };
+                let raised = match &again {
+                    Some(again) => again.run_handlers(node),
+                    None => run_handlers_in_queue(node),
+                };
+                if raised {
+                    break WaitError::Interrupted;
+                }
+                // SAFETY: as above.
+                unsafe { WaitRecord::begin(record) };
             }
-            match node.standing() {
-                Standing::Notified(REFUSED) => return Err(WaitError::Deadlock(me.take_refusal())),
-                Standing::Notified(token) => return Ok(Parked::Notified(token)),
-                // What it waits for was free when the handlers were through, or it had been notified.
-                Standing::Gone => return Ok(Parked::Notified(NORMAL)),
-                Standing::Waiting | Standing::Moved => {}
-            }
-        },
+        }
+        match node.standing() {
+            Standing::Notified(REFUSED) => return Err(WaitError::Deadlock(me.take_refusal())),
+            Standing::Notified(token) => return Ok(Parked::Notified(token)),
+            // What it waits for was free when the handlers were through, or it had been notified.
+            Standing::Gone => return Ok(Parked::Notified(NORMAL)),
+            Standing::Waiting | Standing::Moved => {}
+        }
     };
     leave(node, give_back);
     Err(error)
@@ -233,44 +248,66 @@ struct Again<'a> {
 }
 
 impl Again<'_> {
-    /// Runs the host's handlers while the node is in no queue; returns what ends the sleep.
-    fn run_handlers(&self, node: &Node) -> Option<SleepEnd> {
+    /// Runs the host's handlers while the node is in no queue, and has it stand in its queue again if
+    /// there still is something to wait for; `true` if one of them raised.
+    fn run_handlers(&self, node: &Node) -> bool {
         if let Standing::Notified(_) = node.give_up(GiveUp::Always) {
-            return Some(SleepEnd::Permit);
+            return false;
         }
         if host().signals_raised() {
-            return Some(SleepEnd::Interrupted);
+            return true;
         }
         let mut list = self.queue.lock();
-        if !(self.validate)(&mut list) {
-            return Some(SleepEnd::Permit);
+        if (self.validate)(&mut list) {
+            // SAFETY: as in `stand_and_sleep`.
+            unsafe { list.push_by_age(self.queue, node) };
         }
-        // SAFETY: as in `stand_and_sleep`.
-        unsafe { list.push_by_age(self.queue, node) };
-        None
+        false
     }
 }
 
-/// Sleeps until the node is notified, its time is up or a handler raised. The node stays queued
-/// meanwhile, and while handlers run if it is not to stand `again` after that.
-fn sleep(
-    me: &ThreadRef,
-    node: &Node,
-    request: &Park<'_>,
-    take: &dyn Fn(Token),
-    again: Option<&Again<'_>>,
-) -> SleepEnd {
-    let (host, sched) = (host(), sched());
-    let (kind, deadline) = (request.what.kind(), request.deadline);
-    let first_looks = || if me.is_main() { LOOKS.iter() } else { [].iter() };
-    let mut looks = first_looks();
-    let (mut first, mut spin) = (true, None);
-    loop {
+/// Runs the host's handlers while the node stays in its queue, if that is not a lock's; `true` if one
+/// of them raised.
+fn run_handlers_in_queue(node: &Node) -> bool {
+    node.enter_handlers();
+    let raised = host().signals_raised();
+    node.leave_handlers();
+    raised
+}
+
+/// The sleeps of one wait.
+struct Naps {
+    /// When the thread looks for signals, at the latest: how long after it fell asleep.
+    looks: std::slice::Iter<'static, u64>,
+    first: bool,
+}
+
+impl Naps {
+    fn new(me: &ThreadRef) -> Self {
+        Self { looks: Self::first_looks(me), first: true }
+    }
+
+    fn first_looks(me: &ThreadRef) -> std::slice::Iter<'static, u64> {
+        if me.is_main() { LOOKS.iter() } else { [].iter() }
+    }
+
+    /// Sleeps until the node is notified or gone, its time is up, or handlers may have to run. The
+    /// node stays queued meanwhile.
+    fn sleep(
+        &mut self,
+        me: &ThreadRef,
+        node: &Node,
+        request: &Park<'_>,
+        take: &dyn Fn(Token),
+    ) -> SleepEnd {
+        let sched = sched();
+        let (kind, deadline) = (request.what.kind(), request.deadline);
+        let mut spin = None;
         let mut end = SleepEnd::Permit;
-        let look = looks.next().map_or(u64::MAX, |pause| now() + pause);
-        host.detached(&mut || {
+        let look = self.looks.next().map_or(u64::MAX, |pause| now() + pause);
+        host().detached(&mut || {
             owed::pay();
-            if std::mem::take(&mut first) {
+            if std::mem::take(&mut self.first) {
                 spin = Spin::for_permit(&me.parker, kind, deadline.at(), node.since());
             }
             loop {
@@ -290,7 +327,7 @@ fn sleep(
                 let until = at.map_or(look, |at| at.min(look));
                 end = sched.sleep(&me.parker, (until != u64::MAX).then_some(until));
                 if end == SleepEnd::Interrupted {
-                    looks = first_looks();
+                    self.looks = Self::first_looks(me);
                 } else if end == SleepEnd::TimedOut && at.is_none_or(|at| at > look) {
                     end = SleepEnd::Interrupted;
                 }
@@ -305,28 +342,6 @@ fn sleep(
         if let Some(spin) = spin.take() {
             spin.learn();
         }
-        if end != SleepEnd::Interrupted {
-            return end;
-        }
-        let end = match again {
-            Some(again) => again.run_handlers(node),
-            None => run_handlers_in_queue(node),
-        };
-        if let Some(end) = end {
-            return end;
-        }
-    }
-}
-
-/// Runs the host's handlers while the node stays in its queue, if that is not a lock's; returns what
-/// ends the sleep.
-fn run_handlers_in_queue(node: &Node) -> Option<SleepEnd> {
-    node.enter_handlers();
-    let raised = host().signals_raised();
-    node.leave_handlers();
-    if raised {
-        Some(SleepEnd::Interrupted)
-    } else {
-        (node.standing() == Standing::Gone).then_some(SleepEnd::Permit)
+        end
     }
 }

@@ -58,6 +58,7 @@ pub(super) struct WaitRecord {
     outer: *const WaitRecord,
     serial: u64,
     /// 1 when the thread is about to sleep; before that it still runs code, a lock's release, say.
+    /// `IN_HANDLERS` while it runs handlers.
     begun: AtomicUsize,
     /// This wait was or will be refused: nobody needs to see to that again.
     refused: bool,
@@ -75,8 +76,12 @@ pub struct WaitView<'a> {
     since: u64,
     /// A number that no other wait of the process has.
     pub serial: u64,
-    /// Whether a waker has chosen this thread, or the wait was refused: it is about to go on.
+    /// Whether a waker has chosen this thread, or the wait was refused: it is about to go on. Or it
+    /// runs handlers.
     pub notified: bool,
+    /// Whether its wait cannot be refused by others any more: it was notified, and waits for the
+    /// lock that it needs next.
+    pub moved: bool,
 }
 
 impl WaitView<'_> {
@@ -253,9 +258,12 @@ impl ThreadInfo {
         let (record, what) = unsafe { (&*innermost.0, &*(*innermost.0).what) };
         // Acquire pairs with the Release in `begin`: what the thread did before it slept, such as
         // to notify another one, is seen.
-        if record.begun.load(Ordering::Acquire) == 0 {
+        let begun = record.begun.load(Ordering::Acquire);
+        if begun == 0 {
             return look(None);
         }
+        // SAFETY: the node lives as long as the record.
+        let standing = unsafe { &*record.node }.standing();
         look(Some(WaitView {
             what,
             // SAFETY: null, or alive as long as the queue that the record's node is in.
@@ -263,12 +271,8 @@ impl ThreadInfo {
             deadline: record.deadline,
             since: record.since,
             serial: record.serial,
-            // SAFETY: the node lives as long as the record.
-            notified: record.refused
-                || matches!(
-                    unsafe { &*record.node }.standing(),
-                    Standing::Notified(_) | Standing::Gone
-                ),
+            notified: record.refused || matches!(standing, Standing::Notified(_) | Standing::Gone),
+            moved: standing == Standing::Moved,
         }))
     }
 
@@ -336,6 +340,9 @@ impl ThreadInfo {
     }
 }
 
+/// `WaitRecord::begun` of a thread that has slept, and runs handlers.
+const IN_HANDLERS: usize = 2;
+
 impl WaitRecord {
     pub(super) fn new(
         what: &dyn Resource,
@@ -357,6 +364,16 @@ impl WaitRecord {
             begun: AtomicUsize::new(0),
             refused: false,
         }
+    }
+
+    /// The thread runs handlers: it is not seen asleep until it begins again.
+    ///
+    /// # Safety
+    /// The record is alive.
+    pub(super) unsafe fn pause(record: *const Self) {
+        // Relaxed: who still sees it waiting saw it before.
+        // SAFETY: the caller's; the field is only ever shared.
+        unsafe { &(*record).begun }.store(IN_HANDLERS, Ordering::Relaxed);
     }
 
     /// The thread is about to sleep.

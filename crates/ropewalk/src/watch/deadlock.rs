@@ -93,8 +93,15 @@ impl Observer for Detector {
         }
         #[cfg(not(loom))]
         super::on_wait::call();
-        // A thread that will run again by itself, or that helps nobody, is in no deadlock.
-        if !deadline.is_never() || what.kind() == ResourceKind::Idle || mode() == Mode::Off {
+        if mode() == Mode::Off {
+            return Verdict::Sleep;
+        }
+        if what.kind() == ResourceKind::Idle {
+            self.look_again();
+            return Verdict::Sleep;
+        }
+        // A thread that will run again by itself is in no deadlock.
+        if !deadline.is_never() {
             return Verdict::Sleep;
         }
         if what.kind() == ResourceKind::Work {
@@ -156,9 +163,9 @@ impl Observer for Detector {
             // It did not say before that it was about to end; here it is too late to run code of
             // the host. This look holds no host's lock, so that only `looking` keeps forks away.
             let looking = self.looking.lock();
-            let all_wait = waits_of_all(None).is_some_and(|steps| !steps.is_empty());
+            let youngest = youngest_wait(None);
             drop(looking);
-            if all_wait {
+            if youngest.is_some() {
                 super::monitor::look_soon();
             }
         }
@@ -201,6 +208,19 @@ impl Detector {
             Everybody::Waits { deadlock, .. } => super::monitor::suspect(deadlock.certain),
             Everybody::WaitsUnlessAStrangerHelps => super::monitor::look_soon(),
             Everybody::MayGoOn => {}
+        }
+    }
+
+    /// A background thread of the runtime goes to sleep. Whoever blocked last may have done so while it
+    /// was up, and have taken it for one that runs; it can only ask for a look, having no host's lock.
+    fn look_again(&self) {
+        if self.all_may_be_blocked() {
+            let looking = self.looking.lock();
+            let youngest = youngest_wait(None);
+            drop(looking);
+            if let Some(youngest) = youngest {
+                super::monitor::look_unless_seen(youngest);
+            }
         }
     }
 
@@ -265,12 +285,13 @@ impl Detector {
         if let Some(cycle) = cycle {
             all = cycle;
             // The one that closed it stands first; the others follow in the order of the cycle.
-            let closed = (0..all.len()).max_by_key(|i| all[*i].serial).unwrap_or(0);
+            let closed = (0..all.len()).max_by_key(|i| (!all[*i].moved, all[*i].serial));
+            let closed = closed.unwrap_or(0);
             all.rotate_left(closed);
         } else {
             // The first is the thread that closed it, or the main one, or the one that came first.
-            all.sort_by_key(|Step { thread, serial, .. }| {
-                (thread.word() != me.word(), !thread.is_main(), *serial)
+            all.sort_by_key(|Step { thread, serial, moved, .. }| {
+                (thread.word() != me.word(), *moved, !thread.is_main(), *serial)
             });
         }
         let Some(links) = links_of(&all).filter(|links| !links.is_empty()) else {
@@ -295,6 +316,8 @@ pub(super) struct Step {
     pub(super) thread: ThreadRef,
     pub(super) serial: u64,
     pub(super) kind: ResourceKind,
+    /// See [`WaitView::moved`](crate::wait::WaitView::moved).
+    pub(super) moved: bool,
 }
 
 pub(super) fn serials(steps: &[Step]) -> Vec<u64> {
@@ -322,18 +345,23 @@ fn waits_of_all(except: Option<&ThreadRef>) -> Option<Vec<Step>> {
         if thread.is_leaving() || except.is_some_and(|except| except.word() == thread.word()) {
             continue;
         }
-        let (kind, serial) = thread.look(|wait| {
+        let (kind, serial, moved) = thread.look(|wait| {
             let wait = wait.filter(|wait| !wait.notified)?;
             let kind = wait.what.kind();
             let for_ever = kind.is_idle() || wait.deadline.is_never();
-            for_ever.then_some((kind, wait.serial))
+            for_ever.then_some((kind, wait.serial, wait.moved))
         })?;
         // A thread of the runtime's own, or of a pool, that has nothing to do helps nobody.
         if !kind.is_idle() {
-            steps.push(Step { thread, serial, kind });
+            steps.push(Step { thread, serial, kind, moved });
         }
     }
     Some(steps)
+}
+
+/// The serial number of the wait that began last, if each thread but `except` waits for ever.
+pub(super) fn youngest_wait(except: Option<&ThreadRef>) -> Option<u64> {
+    waits_of_all(except)?.iter().map(|step| step.serial).max()
 }
 
 /// To be called before a thread is started that will be registered by [`thread_has_started`].
@@ -388,11 +416,11 @@ fn walk(start: &ThreadRef) -> Option<Vec<Step>> {
     let mut chain: Vec<Step> = Vec::new();
     let mut thread = start.clone();
     loop {
-        let (owner, serial, kind) = thread.look(|wait| {
+        let (owner, serial, kind, moved) = thread.look(|wait| {
             let wait = wait.filter(|wait| !wait.notified && wait.deadline.is_never())?;
-            Some((wait.what.owner()?, wait.serial, wait.what.kind()))
+            Some((wait.what.owner()?, wait.serial, wait.what.kind(), wait.moved))
         })?;
-        chain.push(Step { thread, serial, kind });
+        chain.push(Step { thread, serial, kind, moved });
         if owner == start.word() {
             return Some(chain);
         }

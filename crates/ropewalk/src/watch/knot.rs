@@ -147,7 +147,7 @@ fn search(start: &ThreadRef, certain: bool) -> Option<Vec<Step>> {
 /// help; those who are known to go on need not be named.
 fn stuck_thread(word: usize, certain: bool, goes_on: &HashSet<usize>) -> Option<Stuck> {
     let thread = find_by_word(word)?;
-    let (serial, kind, needs) = thread.look(|wait| {
+    let (serial, kind, moved, needs) = thread.look(|wait| {
         let wait = wait.filter(waits_for_ever)?;
         let kind = wait.what.kind();
         if certain && !kind.only_owner_releases() {
@@ -168,7 +168,7 @@ fn stuck_thread(word: usize, certain: bool, goes_on: &HashSet<usize>) -> Option<
                 needs.push(helpers);
             }
         }
-        (!needs.is_empty()).then_some((wait.serial, kind, needs))
+        (!needs.is_empty()).then_some((wait.serial, kind, wait.moved, needs))
     })?;
-    Some(Stuck { step: Step { thread, serial, kind }, needs })
+    Some(Stuck { step: Step { thread, serial, kind, moved }, needs })
 }

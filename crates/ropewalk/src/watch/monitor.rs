@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::deadlock::{DETECTOR, Everybody, Mode, mode};
+use super::deadlock::{DETECTOR, Everybody, Mode, mode, youngest_wait};
 use crate::platform;
 #[cfg(not(loom))]
 use crate::primitive::ShortGuard;
@@ -31,6 +31,8 @@ struct Monitor {
     due: AtomicU64,
     /// How long it sleeps before it looks again whether a thread that it does not know is gone.
     pause: AtomicU64,
+    /// The youngest wait there was when all threads were last seen waiting; 0 if they were not.
+    seen: AtomicU64,
     running: ShortLock<bool>,
     queue: WaitQueue,
 }
@@ -43,6 +45,7 @@ global! {
     static MONITOR: Monitor = Monitor {
         due: AtomicU64::new(NEVER),
         pause: AtomicU64::new(SHORTEST_PAUSE),
+        seen: AtomicU64::new(0),
         running: ShortLock::new(false),
         queue: WaitQueue::new(),
     };
@@ -89,6 +92,14 @@ pub(super) fn suspect(certain: bool) {
 /// saw one that it did not know, which may be about to end.
 pub(super) fn look_soon() {
     look_in(MONITOR.pause.load(Ordering::Relaxed));
+}
+
+/// Has the monitor look at once: all threads wait, `youngest` being the wait that began last. Not if
+/// it has looked at just that already.
+pub(super) fn look_unless_seen(youngest: u64) {
+    if MONITOR.seen.load(Ordering::Relaxed) != youngest {
+        look_in(0);
+    }
 }
 
 fn look_in(nanos: u64) {
@@ -157,6 +168,8 @@ fn look(reported: &mut HashSet<Vec<usize>>) {
     if mode() == Mode::Off {
         return;
     }
+    // Before the look: a wait that begins meanwhile is younger.
+    MONITOR.seen.store(youngest_wait(Some(&me)).unwrap_or(0), Ordering::Relaxed);
     let mut found = Vec::new();
     match DETECTOR.find_all(&me, Some(&me)) {
         Everybody::Waits { deadlock, victim } if deadlock.certain && mode() == Mode::Raise => {
