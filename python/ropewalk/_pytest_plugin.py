@@ -129,7 +129,7 @@ def _watched(item: pytest.Item) -> Generator[None, object, object]:
     return result
 
 
-# They are the innermost: nothing of pytest's own or of other plugins' is then ended by the alarm, and
+# The innermost ones: nothing of pytest's own or of other plugins' is ended by the alarm then, and
 # that of pytest-timeout is set already.
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
