@@ -24,11 +24,15 @@ usage:
   ropewalk run [options] -m module [arguments]     a module, as python -m
   ropewalk run [options] -c code [arguments]       a string of code, as python -c
   ropewalk run [options] - [arguments]             code from standard input
-  ropewalk ps [PID] [--json]        programs; all threads of one, and what each waits for
-  ropewalk stacks [PID] [--json]    all Python stacks of one, with what each thread waits for
-  ropewalk top [PID]                the same live
+  ropewalk ps [PROGRAM] [--json]       programs; all threads of one, and what each waits for
+  ropewalk stacks [PROGRAM] [--json]   all Python stacks of one, with what each thread waits for
+  ropewalk top [PROGRAM]               the same live
   ropewalk --version
   ropewalk --help
+
+PROGRAM is the number of a process, or a part of its command line: `ropewalk top app.py`. On a
+terminal ps shows one screen, with threads that wait for the same in one line; `ps -a PROGRAM`
+(or --all) shows each.
 
 The program needs no change. It sees the arguments, the exit code, the signals and the
 tracebacks that it would see under python; Python processes that it starts get the same.
