@@ -248,7 +248,7 @@ def test_a_program_without_threads_has_a_socket_if_it_wants_one(
     tmp_path: Path, runtime: Path
 ) -> None:
     serving = """
-    from ropewalk import inspect
+    from ropewalk import _snapshot, inspect
     inspect.serve()
     ready()
     """
@@ -293,7 +293,7 @@ def test_what_the_list_says_cannot_move_the_cursor(tmp_path: Path) -> None:
 
 
 def test_a_thread_is_found_without_looking_at_all_others() -> None:
-    from ropewalk import inspect
+    from ropewalk import _snapshot, inspect
 
     snapshot = inspect.snapshot()
     [main] = [thread for thread in snapshot.threads if thread.is_main]
@@ -305,5 +305,5 @@ def test_a_thread_is_found_without_looking_at_all_others() -> None:
     assert snapshot._replace(threads=[main]).thread(main.ident) is main
     assert json.loads(json.dumps(snapshot.threads)) is not None
     many = [main._replace(ident=number) for number in range(50_000)]
-    crowd = inspect.parse(json.dumps({"form": 2, **snapshot._replace(threads=many)._asdict()}))
+    crowd = _snapshot.parse(json.dumps({"form": 2, **snapshot._replace(threads=many)._asdict()}))
     assert all(crowd.thread(number) for number in range(50_000))
