@@ -238,7 +238,9 @@ def title(kind: str, name: str | None, made_at: str | None, object_id: int) -> s
         return f"a {state} future of pool {pool!r}"
     if kind == "futures" and name:
         # How many of how many, which is no name.
-        return f"futures, {name}"
+        return f"futures ({name})"
+    if kind == "submit" and name:
+        return f"a place in the queue of pool {name!r}"
     if name:
         return f"{kind} {name!r}"
     if is_start(kind, made_at):

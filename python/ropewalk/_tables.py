@@ -85,7 +85,9 @@ def thing(each: ObjectInfo | Wait) -> str:
     if each.kind == "Future" and each.name:
         return f"future of {each.name.rpartition(', ')[0]!r}"
     if each.kind == "futures" and each.name:
-        return f"futures, {each.name}"
+        return f"futures ({each.name})"
+    if each.kind == "submit" and each.name:
+        return f"place in pool {each.name!r}"
     if each.name:
         return f"{each.kind} {each.name!r}"
     if _snapshot.is_start(each.kind, each.made_at):
