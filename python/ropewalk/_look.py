@@ -28,6 +28,8 @@ def main(words: list[str]) -> int:
     programs = [word for word in rest if not word.startswith("-")]
     if len(programs) > 1:
         raise UsageError(f"{command} looks at one process at a time")
+    if "" in programs:
+        raise UsageError(f"{command} wants the number or the name of a process, not ''")
     from ropewalk import _output, _remote
 
     try:

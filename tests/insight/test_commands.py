@@ -186,6 +186,7 @@ def test_what_cannot_be_asked_is_said(tmp_path: Path, runtime: Path) -> None:
     assert done.returncode == 1
     assert "start it with `ropewalk run`" in done.stderr
     assert ropewalk("ps", "1", "2").returncode == 2
+    assert ropewalk("ps", "").returncode == 2
     assert ropewalk("stacks", "--yaml").returncode == 2
     done = ropewalk("stacks")
     assert (done.returncode, done.stderr) == (

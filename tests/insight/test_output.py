@@ -111,7 +111,7 @@ def test_a_pipe_that_closes_is_no_error(tmp_path: Path) -> None:
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no full device")
 def test_a_full_disk_is_said(tmp_path: Path) -> None:
     with Program(tmp_path, _CROWD) as program:
-        for words in (["ps", program.pid, "--json"], ["stacks", program.pid], ["ps"]):
+        for words in (["ps", program.pid, "--json"], ["stacks", program.pid], ["ps"], ["--help"]):
             done = shell("$ropewalk >/dev/full", *words)
             assert done.returncode == 1
             assert (
