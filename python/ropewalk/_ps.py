@@ -50,7 +50,7 @@ def ps(pid: int, *, as_json: bool = False, all_of_them: bool = False) -> int:
     lines = list(table(snapshot, _remote.command(pid), size.columns))
     is_screen = sys.stdout is not None and sys.stdout.isatty()
     # The last line is that of the shell.
-    if is_screen and not all_of_them and len(lines) >= size.lines:
+    if is_screen and not all_of_them and _height(lines, size.columns) >= size.lines:
         lines = one_screen(snapshot, _remote.command(pid), size.columns, size.lines - 1)
     for line in lines:
         say(line)
@@ -67,9 +67,10 @@ def table(snapshot: Snapshot, command: str, width: int) -> Iterator[str]:
 
 def one_screen(snapshot: Snapshot, command: str, width: int, height: int) -> list[str]:
     """Return the lines of `table` that matter most, with threads alike in one line."""
-    head = list(_head(snapshot, command, width))
-    rest = list(_rest(snapshot, width, _FEW_THINGS))
-    room = max(height - len(head) - len(rest), _ROWS)
+    # A command line, or the names in a deadlock, may go on in a second line.
+    head = [_tables.cut(line, 2 * width) for line in _head(snapshot, command, width)]
+    rest = [_tables.cut(line, 2 * width) for line in _rest(snapshot, width, _FEW_THINGS)]
+    room = max(height - _height(head + rest, width), _ROWS)
     groups = _tables.groups(snapshot)
     if len(groups) <= room:
         shown, left_out = groups, 0
@@ -80,6 +81,11 @@ def one_screen(snapshot: Snapshot, command: str, width: int, height: int) -> lis
     if left_out:
         rows.append(f"... {left_out} more threads; `ropewalk ps {snapshot.pid} --all` shows each")
     return [*head, *rows, *rest]
+
+
+def _height(lines: list[str], width: int) -> int:
+    """Return how many lines of a terminal they take."""
+    return sum(max(-(-_tables.width_of(line) // width), 1) for line in lines)
 
 
 def _head(snapshot: Snapshot, command: str, width: int) -> Iterator[str]:
