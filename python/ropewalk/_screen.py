@@ -90,7 +90,8 @@ class Screen:
         self._signals.append(number)
 
     def _show_us(self) -> None:
-        tty.setcbreak(self._input)
+        # Keys that were pressed before are obeyed.
+        tty.setcbreak(self._input, termios.TCSADRAIN)
         self._write(_ENTER)
 
     def _show_what_was(self) -> None:
