@@ -180,6 +180,26 @@ def test_a_trace_that_cannot_be_written_changes_nothing_else(tmp_path: Path) -> 
     assert done.stderr.startswith("ropewalk: the trace cannot be written: ")
 
 
+def test_a_second_trace_leaves_one_that_is_being_written_whole(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    text = """
+    lock = threading.Lock()
+    ready()
+    for _ in range(5000):
+        with lock:
+            pass
+    """
+    with Program(tmp_path, text, f"--trace={path}") as first:
+        with path.open() as file:
+            done = run(tmp_path, "print('second')", f"--trace={path}")
+            assert (done.returncode, done.stdout, done.stderr) == (0, "second\n", "")
+            assert first.end()[0] == 0
+            # The first one's, which has no name any more.
+            assert file.read().count("hold Lock") == 5000
+    # The second one's.
+    assert not any(event["ph"] == "X" for event in read(path))
+
+
 def test_names_of_the_program_its_locks_and_its_pools_are_there(tmp_path: Path) -> None:
     path = tmp_path / "out.json"
     text = """

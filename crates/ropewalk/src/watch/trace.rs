@@ -24,7 +24,7 @@ use std::sync::Arc;
 use super::order;
 use super::pools::pools;
 use super::snapshot::look_at_wait;
-use crate::platform::{Chunk, GRAIN, OwnFile};
+use crate::platform::{Chunk, GRAIN, OwnFile, new_file};
 use crate::primitive::{AtomicU64, OnceLock, Ordering, ShortLock, now, thread_local};
 use crate::wait::{
     Depth, ObjectInfo, Origin, ResourceKind, ThreadInfo, ThreadRef, current, measure_exactly,
@@ -105,12 +105,13 @@ pub fn is_tracing() -> bool {
     order::notes(order::TRACE)
 }
 
-/// Begins to write events into a new file. A process can do so once.
+/// Begins to write events into a new file, also where there is one of that name. A process can do
+/// so once.
 ///
 /// # Errors
 /// The file cannot be made, or there is one being written already.
 pub fn start_trace(path: &Path) -> io::Result<()> {
-    let file = File::options().read(true).write(true).create(true).truncate(true).open(path)?;
+    let file = new_file(path)?;
     // Now, so that a full disk is an error of this call.
     let mut first = Chunk::new(&file, 0, GRAIN)?;
     let pid = std::process::id();
