@@ -16,6 +16,7 @@ mod owed;
 mod park;
 mod queue;
 mod registry;
+mod released;
 mod report;
 mod runtime;
 mod site;
