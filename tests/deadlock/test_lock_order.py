@@ -183,6 +183,27 @@ def test_what_many_locks_leave_is_found_at_once(tmp_path: Path) -> None:
     assert silent(tmp_path, program, "--lock-order") == "end\n"
 
 
+def test_names_cannot_do_anything_to_a_terminal(tmp_path: Path) -> None:
+    program = r"""
+    import threading
+    evil = "\x1b]0;X\x07\n\x9b1A\u202e"
+    a, b = threading.Lock(name="a" + evil), threading.Lock(name="b")
+    def both():
+        with a, b:
+            pass
+        with b, a:
+            pass
+    thread = threading.Thread(target=both, name="T" + evil)
+    thread.start()
+    thread.join()
+    """
+    done = run(tmp_path, program, "--lock-order")
+    lines = done.stderr.split("\n")
+    assert (len(lines), lines[-1]) == (11, "")
+    assert all(line.isprintable() for line in lines)
+    assert lines[1].startswith("  thread T\ufffd]0;X\ufffd\ufffd\ufffd1A\ufffd takes Lock 'b' made at")
+
+
 def test_python_children_are_covered(tmp_path: Path) -> None:
     child = tmp_path / "child.py"
     child.write_text(BOTH_ORDERS.format(first="Lock", second="Lock"))

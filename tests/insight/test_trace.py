@@ -336,6 +336,34 @@ def test_a_second_trace_leaves_one_that_is_being_written_whole(tmp_path: Path) -
     assert not any(event["ph"] == "X" for event in read(path))
 
 
+def test_a_short_thread_takes_little_room(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    text = """
+    import threading
+    lock = threading.Lock()
+    def work():
+        with lock:
+            pass
+    for _ in range(500):
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    # More than are alive at a time leave pieces, and they are used up.
+    threads = [threading.Thread(target=lambda: [work() for _ in range(500)]) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    """
+    done = run(tmp_path, text, f"--trace={path}")
+    assert (done.returncode, done.stderr) == (0, "")
+    events = read(path)
+    assert len([each for each in events if "program.py:2" in each["name"]]) >= 500 + 20 * 500
+    text = path.read_text()
+    # Spaces are what has no use: at most a piece of each thread that was there at the same time.
+    assert text.count("  " * 64) * 128 < 25 * 65536
+
+
 def test_names_of_the_program_its_locks_and_its_pools_are_there(tmp_path: Path) -> None:
     path = tmp_path / "out.json"
     text = """

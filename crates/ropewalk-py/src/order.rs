@@ -3,12 +3,13 @@
 
 #![forbid(unsafe_code)]
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use ropewalk::sync::Held;
 use ropewalk::wait;
 use ropewalk::watch::{self, Taken, Taking};
 
-use super::{origin, reporter};
+use super::{host, origin, reporter};
 
 /// Whether the core wants to know.
 #[inline]
@@ -46,8 +47,18 @@ fn tell(py: Python<'_>, lock: Held<'_>, waits: bool) {
         Taken { lock, name, at, thread, waits }
     });
     for inversion in watch::lock_taken(Taking { lock, kind, origin, name, taken }) {
-        reporter::tell(py, &inversion.to_string());
+        reporter::tell(py, &inversion.describe(|text| clean(py, text)));
     }
+}
+
+/// A text without what a terminal would obey, as all that is shown.
+fn clean(py: Python<'_>, text: &str) -> String {
+    let clean = || -> PyResult<String> {
+        let clean = host::import(intern!(py, "ropewalk._tables"))?.getattr("clean")?;
+        host::call(&clean, (text,), None)?.extract()
+    };
+    // At the very end of the interpreter.
+    clean().unwrap_or_else(|_| text.escape_debug().to_string())
 }
 
 /// Releases a lock, and says so to who wants to know.

@@ -16,6 +16,7 @@ mod owed;
 mod park;
 mod queue;
 mod registry;
+#[cfg(all(unix, not(loom)))]
 mod released;
 mod report;
 mod runtime;

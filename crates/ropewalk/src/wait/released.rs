@@ -7,7 +7,6 @@ use crate::primitive::ShortLock;
 /// What others leave for a thread that keeps a list of the locks that it has taken: they may not
 /// touch the list itself.
 #[derive(Debug)]
-#[cfg_attr(not(all(unix, not(loom))), expect(dead_code, reason = "nobody keeps such a list"))]
 pub(crate) struct ReleasedByOthers {
     /// Asked at each lock that the thread takes or releases.
     any: AtomicBool,
@@ -15,13 +14,10 @@ pub(crate) struct ReleasedByOthers {
 }
 
 impl ReleasedByOthers {
-    pub(super) fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self { any: AtomicBool::new(false), locks: ShortLock::new(Vec::new()) }
     }
-}
 
-#[cfg(all(unix, not(loom)))]
-impl ReleasedByOthers {
     /// The thread's lock was released by the calling one.
     pub(crate) fn add(&self, lock: usize) {
         let mut locks = self.locks.lock();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::deadline::Deadline;
 use super::object::ObjectInfo;
 use super::queue::{Node, Standing, erase};
+#[cfg(all(unix, not(loom)))]
 use super::released::ReleasedByOthers;
 use super::report::Deadlock;
 use super::runtime::Resource;
@@ -34,6 +35,7 @@ pub struct ThreadInfo {
     /// When it was registered.
     began: u64,
     pub(super) tally: ThreadTally,
+    #[cfg(all(unix, not(loom)))]
     pub(crate) released: ReleasedByOthers,
 }
 
@@ -116,6 +118,7 @@ impl ThreadInfo {
             leaving: AtomicUsize::new(0),
             began: crate::primitive::now(),
             tally: ThreadTally::new(),
+            #[cfg(all(unix, not(loom)))]
             released: ReleasedByOthers::new(),
         }
     }

@@ -187,8 +187,8 @@ mod tests {
         assert!(take(2, true).is_empty());
         let found = take(1, true);
         assert_eq!(found.len(), 1);
-        let text = found[0].to_string();
-        assert!(text.contains("lock 1") && text.contains("lock 2"), "{text}");
+        let text = found[0].describe(str::to_uppercase);
+        assert!(text.contains("LOCK 1") && text.contains("LOCK 2"), "{text}");
         release(1);
         assert!(take(1, true).is_empty(), "it is told once");
         release(1);

@@ -50,17 +50,21 @@ pub struct Inversion {
     pub now: Pair,
 }
 
-impl std::fmt::Display for Inversion {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (a, b) = (&self.now.outer.name, &self.now.inner.name);
-        writeln!(f, "possible deadlock: two locks are taken in both orders")?;
-        for pair in [&self.now, &self.before] {
-            writeln!(f, "  thread {} takes {}", pair.inner.thread, pair.outer.name)?;
-            writeln!(f, "    at {}", pair.outer.at)?;
-            writeln!(f, "  and then {}", pair.inner.name)?;
-            writeln!(f, "    at {}", pair.inner.at)?;
+impl Inversion {
+    /// What is said about it. Names come from the program: `clean` takes out of them what a terminal
+    /// would obey.
+    #[must_use]
+    pub fn describe(&self, clean: impl Fn(&str) -> String) -> String {
+        let mut lines = vec!["possible deadlock: two locks are taken in both orders".to_owned()];
+        for Pair { outer, inner } in [&self.now, &self.before] {
+            lines.push(format!("  thread {} takes {}", clean(&inner.thread), clean(&outer.name)));
+            lines.push(format!("    at {}", clean(&outer.at)));
+            lines.push(format!("  and then {}", clean(&inner.name)));
+            lines.push(format!("    at {}", clean(&inner.at)));
         }
-        write!(f, "  take {a} and {b} in one order everywhere")
+        let (a, b) = (clean(&self.now.outer.name), clean(&self.now.inner.name));
+        lines.push(format!("  take {a} and {b} in one order everywhere"));
+        lines.join("\n")
     }
 }
 

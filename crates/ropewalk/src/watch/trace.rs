@@ -1,14 +1,15 @@
 //! `--trace`: every wait, wake and held lock, as events that Perfetto and Chrome open.
 //!
 //! Each thread writes its events, as text, into a piece of the file that is mapped into memory and
-//! belongs to it alone. So threads do not wait for each other, at most one piece a thread is in
-//! memory, and what was written is in the file even when the process is killed. Unused room is
-//! spaces; the events are a JSON array, whose end viewers do not insist on.
+//! belongs to it alone, until it ends and another one goes on there. So threads do not wait for each
+//! other, at most one piece a thread is in memory, and what was written is in the file even when the
+//! process is killed. Unused room is spaces; the events are a JSON array, whose end viewers do not
+//! insist on.
 //!
 //! - A wait is a slice of its thread's lane, written when it ends.
-//! - A wake is a short slice of the waker's lane (as long as it takes to write it), with an arrow to another one at the end of the
-//!   wait: from the wake until the woken thread goes on. (Perfetto takes for the beginning of an
-//!   arrow the slice that began first, so the wait itself cannot be its end.)
+//! - A wake is a short slice of the waker's lane (as long as it takes to write it), with an arrow to
+//!   another one at the end of the wait: from the wake until the woken thread goes on. (Perfetto takes
+//!   for the beginning of an arrow the slice that began first, so the wait itself cannot be its end.)
 //! - A held lock is a slice, written when it is released, where the host tells of it
 //!   (`held.rs`).
 //! - A queue's depth is a counter, read when a wait for it ends, and now and then.
@@ -50,6 +51,8 @@ struct Trace {
     file: OwnFile<File>,
     /// Where the next piece begins.
     end: AtomicU64,
+    /// What threads that have ended left of theirs.
+    left: ShortLock<Vec<Chunk>>,
     pid: u32,
     /// Why it ended early.
     problem: ShortLock<Option<io::Error>>,
@@ -92,6 +95,17 @@ thread_local! {
     };
 }
 
+impl Drop for Lane {
+    fn drop(&mut self) {
+        // Not in the child of a fork, which may have been made while the lock was held.
+        if let (Some(piece), Some(trace)) =
+            (self.piece.take(), TRACE.get().filter(|_| is_tracing()))
+        {
+            trace.left.lock().push(piece);
+        }
+    }
+}
+
 /// Whether events are written.
 #[inline]
 #[must_use]
@@ -113,9 +127,9 @@ pub fn start_trace(path: &Path) -> io::Result<()> {
     first.push(process_name(pid).as_bytes());
     first.push(b",\n");
     let end = AtomicU64::new(GRAIN as u64);
-    let problem = ShortLock::new(None);
+    let (left, problem) = (ShortLock::new(Vec::new()), ShortLock::new(None));
     let file = OwnFile::new(file)?;
-    if TRACE.set(Trace { file, end, pid, problem }).is_err() {
+    if TRACE.set(Trace { file, end, left, pid, problem }).is_err() {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
     LANE.with_borrow_mut(|lane| lane.piece = Some(first));
@@ -352,6 +366,12 @@ impl Trace {
 
     fn flush(&self, piece: &mut Option<Chunk>, text: &[u8]) {
         if text.is_empty() || piece.as_mut().is_some_and(|piece| piece.push(text)) {
+            return;
+        }
+        // The lock is held for this line only.
+        let left = self.left.lock().pop();
+        *piece = left;
+        if piece.as_mut().is_some_and(|piece| piece.push(text)) {
             return;
         }
         *piece = self.next_piece();
