@@ -15,6 +15,8 @@ pub(super) struct Text<'a> {
     pub(super) tail: &'a [u8],
     /// When the last slice of this lane ends.
     pub(super) last: &'a mut u64,
+    /// When the thread released a lock last while it was in no wait.
+    pub(super) awake: &'a mut u64,
 }
 
 /// What a thing is called.

@@ -77,8 +77,9 @@ struct Lane {
     /// What ends each event of this thread.
     tail: Vec<u8>,
     named: bool,
-    /// When the last slice ends.
+    /// See [`Text`].
     last: u64,
+    awake: u64,
     sites: Sites,
 }
 
@@ -90,6 +91,7 @@ thread_local! {
             tail: Vec::new(),
             named: false,
             last: 0,
+            awake: 0,
             sites: Sites { known: Vec::new(), next: 0 },
         })
     };
@@ -119,6 +121,9 @@ pub fn is_tracing() -> bool {
 /// # Errors
 /// The file cannot be made, or there is one being written already.
 pub fn start_trace(path: &Path) -> io::Result<()> {
+    if TRACE.get().is_some() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
     let file = new_file(path)?;
     // Now, so that a full disk is an error of this call.
     let mut first = Chunk::new(&file, 0, GRAIN)?;
@@ -205,6 +210,8 @@ pub(super) fn waited(thread: &ThreadRef, object: &ObjectInfo, since: u64) {
     let flow = thread.take_flow();
     trace.write(|text| {
         let last = *text.last;
+        // It may wait several turns, and a handler run in between: this is the last one.
+        let since = since.max(*text.awake);
         held::taken_since(since, |held| cut(text, held, &[], end));
         Title::of(object, |title| slice(text, "wait", Some(title), since, end));
         let wake = flow >> FLOW_BITS;
@@ -274,6 +281,9 @@ pub(super) fn released(held: &mut [Held], waits: &[u64]) {
     let Some(trace) = TRACE.get() else { return };
     let at = now();
     trace.write(|text| {
+        if waits.is_empty() {
+            *text.awake = at;
+        }
         // Slices of a lane must lie within each other: those that were taken later are cut in two.
         for each in held.iter_mut().rev() {
             cut(text, each, waits, at);
@@ -330,11 +340,11 @@ impl Trace {
     /// Writes events of the calling thread: `fill` appends them.
     fn write(&self, fill: impl FnOnce(&mut Text<'_>)) {
         Self::with_lane(|lane| {
-            let Lane { piece, text, tail, named, last, .. } = lane;
+            let Lane { piece, text, tail, named, last, awake, .. } = lane;
             if tail.is_empty() {
                 *tail = self.tail_of(&current());
             }
-            let mut text = Text { to: text, tail, last };
+            let mut text = Text { to: text, tail, last, awake };
             // It may get its name after its first event.
             if !*named && let Some(its) = current().name() {
                 *named = true;
@@ -349,7 +359,7 @@ impl Trace {
     fn write_for(&self, thread: &ThreadInfo, fill: impl FnOnce(&mut Text<'_>)) {
         Self::with_lane(|lane| {
             let tail = self.tail_of(thread);
-            fill(&mut Text { to: &mut lane.text, tail: &tail, last: &mut 0 });
+            fill(&mut Text { to: &mut lane.text, tail: &tail, last: &mut 0, awake: &mut 0 });
             self.flush(&mut lane.piece, &lane.text);
         });
     }
