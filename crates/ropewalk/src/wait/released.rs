@@ -1,8 +1,6 @@
 //! Locks of a thread that others have released.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use crate::primitive::ShortLock;
+use crate::primitive::{AtomicBool, Ordering, ShortLock};
 
 /// What others leave for a thread that keeps a list of the locks that it has taken: they may not
 /// touch the list itself.
