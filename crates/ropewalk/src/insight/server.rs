@@ -39,8 +39,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How often it is seen whether the program has closed our files: the system waits for numbers, and
 /// would wait for what they stand for by then.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
-/// For how long we wait for our thread where the program has closed its files.
-const SOON: Duration = Duration::from_millis(20);
+/// For how long we wait for our thread where the program has closed its files, which ends it at once;
+/// but a core that does other things may come to it late.
+const SOON: Duration = Duration::from_secs(1);
 /// The longest question.
 const LONGEST: u64 = 256;
 

@@ -8,7 +8,7 @@ use super::object;
 use super::runtime::ResourceKind;
 use super::thread::{QUEUED, ThreadInfo, ThreadRef};
 use crate::platform;
-use crate::primitive::{ShortLock, global, thread_local};
+use crate::primitive::{AtomicBool, Ordering, ShortLock, global, thread_local};
 
 /// All threads by their word.
 struct Registry {
@@ -126,11 +126,11 @@ pub(crate) fn live_threads() -> usize {
 /// `true` as well in the child of a fork where it is not known which thread is the main one.
 pub(crate) fn ends_with_last_thread() -> bool {
     // Relaxed: it changes only in a fork, before there is another thread.
-    HAS_NO_MAIN.load(std::sync::atomic::Ordering::Relaxed)
+    HAS_NO_MAIN.load(Ordering::Relaxed)
 }
 
-/// The children of such a process are such processes, too: it is never taken back.
-static HAS_NO_MAIN: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+// The children of such a process are such processes, too: it is never taken back.
+global! { static HAS_NO_MAIN: AtomicBool = AtomicBool::new(false); }
 
 /// To be called by a host right before it forks, on the forking thread: keeps the registry whole.
 ///
@@ -165,7 +165,7 @@ pub fn after_fork_in_child() {
     object::after_fork_in_child();
     let me = current();
     if !me.is_main() {
-        HAS_NO_MAIN.store(true, std::sync::atomic::Ordering::Relaxed);
+        HAS_NO_MAIN.store(true, Ordering::Relaxed);
     }
     platform::process_is_new();
     me.is_another_thread();
