@@ -252,7 +252,7 @@ impl Bailiff {
     }
 
     fn run(&self) {
-        thread::current().set_name("ropewalk-wakes");
+        thread::current().set_background("ropewalk-wakes");
         let mut quiet = 0;
         loop {
             // SeqCst, all of them: invariant 3.
