@@ -144,18 +144,20 @@ class Thread:
         handle = self._handle
         handle.name = self._name
         daemon = self.daemon
-        if not daemon:
-            _threading._non_daemons.add(handle)
         try:
+            if not daemon:
+                _threading._non_daemons.add(handle)
             if _inherits_context:
                 self._inherit_context()
             handle.set_starting()
             _threading._start_joinable_thread(self._bootstrap, handle=handle, daemon=daemon)
         except BaseException:
-            with _threading._active_limbo_lock:
-                _threading._limbo.pop(self, None)
-            _threading._non_daemons.discard(handle)
-            handle.set_not_started()
+            # A signal handler may have raised when the thread was there already: it goes on.
+            if not handle.is_spawned():
+                with _threading._active_limbo_lock:
+                    _threading._limbo.pop(self, None)
+                _threading._non_daemons.discard(handle)
+                handle.set_not_started()
             raise
         # Everything else that is to be seen of a started thread is put in place by itself.
         handle.wait_started(None)

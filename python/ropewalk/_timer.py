@@ -141,19 +141,24 @@ class Timer(Thread):
             self._inherit_context()
         finished: Any = self.finished
         finished.timer = _ref(self)
-        self._put_on_the_wheel(wheel)
-        self._started.set()
+        try:
+            self._put_on_the_wheel(wheel)
+        finally:
+            if wheel.is_started():
+                self._started.set()
 
     def _put_on_the_wheel(self, wheel: TimerHandle) -> None:
-        if not self.daemon:
-            _threading._non_daemons.add(wheel)
         try:
+            if not self.daemon:
+                _threading._non_daemons.add(wheel)
             wheel.start()
         except BaseException:
-            with _threading._active_limbo_lock:
-                _threading._limbo.pop(self, None)
-                self._wheel = None
-            _threading._non_daemons.discard(wheel)
+            # A signal handler may have raised when it was started already: it goes on.
+            if not wheel.is_started():
+                with _threading._active_limbo_lock:
+                    _threading._limbo.pop(self, None)
+                    self._wheel = None
+                _threading._non_daemons.discard(wheel)
             raise
 
     def _on_due(self) -> None:

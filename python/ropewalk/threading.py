@@ -212,7 +212,9 @@ def _start_joinable_thread(
     Two steps because CPython up to 3.12 calls `_start_new_thread` and 3.13 this one, and
     programs that replace either expect it to be called.
     """
-    return _start_new_thread(function, ())
+    if handle is None:
+        return _start_new_thread(function, ())
+    return handle.spawn(_start_new_thread, function)
 
 
 def current_thread() -> Thread:

@@ -14,7 +14,7 @@ use ropewalk::wait::ResourceKind;
 use ropewalk::{wait, watch};
 
 use super::error::Error;
-use super::finalization;
+use super::{finalization, host};
 use super::runtime::cannot_pickle;
 use super::timeout::{Given, join_timeout, optional_timeout};
 
@@ -32,6 +32,8 @@ pub(crate) struct ThreadHandle {
     started_by_us: AtomicBool,
     /// Whether it was announced and has not begun.
     announced: AtomicBool,
+    /// Whether there is a thread, which will begin if it has not yet.
+    spawned: AtomicBool,
 }
 
 /// Ends the life when Python clears the thread's state: after the user's last code.
@@ -106,6 +108,25 @@ impl ThreadHandle {
         }
     }
 
+    /// Return start(function, ()), which starts the thread.
+    ///
+    /// An exception of a signal handler may come as soon as this has returned, or later in Python's
+    /// code, and whoever sees that must know whether the thread is there.
+    fn spawn<'py>(
+        &self,
+        start: &Bound<'py, PyAny>,
+        function: Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let result = host::call(start, (function, ()), None)?;
+        self.spawned.store(true, Ordering::Relaxed);
+        Ok(result)
+    }
+
+    /// Return whether there is a thread, though it may not have begun.
+    fn is_spawned(&self) -> bool {
+        self.spawned.load(Ordering::Relaxed) || self.life.has_begun()
+    }
+
     /// Called by the thread first of all: registers it.
     fn set_started(&self) {
         let me = wait::current();
@@ -124,7 +145,7 @@ impl ThreadHandle {
         if !self.life.has_begun() {
             // A new thread on the same processor begins, and a short one ends, meanwhile: nobody
             // falls asleep and needs to be woken.
-            super::host::after_you(py);
+            host::after_you(py);
         }
         let deadline = optional_timeout(py, timeout)?;
         Ok(self.life.wait_begun(deadline).map_err(Error::from)?)

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use pyo3::exceptions::PyRuntimeError;
@@ -21,6 +22,7 @@ use super::timeout::{Given, join_timeout};
 #[derive(Debug)]
 pub(crate) struct TimerHandle {
     core: Timer,
+    started: AtomicBool,
 }
 
 #[pymethods]
@@ -34,7 +36,10 @@ impl TimerHandle {
         };
         // The line that runs now is one of ours: it would tell nobody anything.
         let call = move || host::call_attached(callback);
-        Self { core: Timer::with_origin(interval, call, Origin::Unknown) }
+        Self {
+            core: Timer::with_origin(interval, call, Origin::Unknown),
+            started: AtomicBool::new(false),
+        }
     }
 
     /// Start the interval. Once only.
@@ -44,7 +49,14 @@ impl TimerHandle {
                 StartError::Started => "threads can only be started once",
                 _ => "can't start new thread",
             })
-        })
+        })?;
+        self.started.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Return whether it was started.
+    fn is_started(&self) -> bool {
+        self.started.load(Ordering::Relaxed)
     }
 
     /// Keep the callback from being called, if it has not been yet.
