@@ -20,11 +20,15 @@ OURS = "_ropewalk_"
 
 # What newer versions of CPython have, and no code of ours asks for where CPython does not.
 NEWER = {
+    "Thread": {"_set_os_name"},
+    "Timer": {"_set_os_name"},
     "RLock": {"_recursion_count"},
     "Future": {"_get_snapshot"},
 }
 
 CLASSES: list[tuple[Any, Any, str, tuple[Any, ...]]] = [
+    (threading, stdlib_threading, "Thread", ()),
+    (threading, stdlib_threading, "Timer", (1, print)),
     (threading, stdlib_threading, "Lock", ()),
     (threading, stdlib_threading, "RLock", ()),
     (threading, stdlib_threading, "Condition", ()),
@@ -212,3 +216,92 @@ def test_a_queue_whose_class_has_a_part() -> None:
     assert q.full()
     with q.mutex:
         assert q._qsize() == 1
+
+
+# The last ones belong to CPython in the other versions.
+THREAD_NAMES = [
+    *("_enter_limbo", "_inherit_context", "_join", "_launch", "_set_os_name"),
+    *(["_after_fork", "_handle"] if sys.version_info < (3, 13) else ["_is_stopped"]),
+    *(["_context"] if sys.version_info < (3, 14) else []),
+]
+TIMER_NAMES = [
+    *("_become_a_thread", "_due_at", "_fits_the_wheel", "_leave_the_wheel", "_on_due"),
+    *("_put_on_the_wheel", "_wheel"),
+]
+
+
+@pytest.mark.parametrize("name", THREAD_NAMES)
+@pytest.mark.parametrize("value", [None, 10, "mine", lambda _: "mine"])
+def test_a_thread_with_a_name_of_the_program_s(name: str, value: object) -> None:
+    ran: list[int] = []
+    mine: Any = type("Mine", (threading.Thread,), {name: value})
+    for kind in (mine, threading.Thread):
+        thread = kind(target=ran.append, args=(1,))
+        setattr(thread, name, value)
+        thread.name = "renamed"
+        thread.start()
+        thread.join(LIMIT)
+        assert not thread.is_alive()
+        assert getattr(thread, name) is value
+    assert ran == [1, 1]
+
+
+@pytest.mark.parametrize("name", THREAD_NAMES + TIMER_NAMES)
+@pytest.mark.parametrize("value", [None, 10, "mine", lambda _: "mine"])
+def test_a_timer_with_a_name_of_the_program_s(name: str, value: object) -> None:
+    ran: list[int] = []
+    mine: Any = type("Mine", (threading.Timer,), {name: value})
+    for kind in (mine, threading.Timer):
+        soon, never = kind(0.01, ran.append, (1,)), kind(600, ran.append, (2,))
+        for timer in (soon, never):
+            setattr(timer, name, value)
+            timer.start()
+        # Makes a thread of it.
+        assert never.ident is not None
+        never.cancel()
+        for timer in (soon, never):
+            timer.join(LIMIT)
+            assert not timer.is_alive()
+    assert ran == [1, 1]
+
+
+def test_threads_with_methods_of_their_own() -> None:
+    class Service(threading.Thread):
+        begun = False
+
+        def _launch(self) -> None:
+            self.begun = True
+
+        def run(self) -> None:
+            self._launch()
+
+        def _join(self) -> None:
+            super().join(LIMIT)
+
+    service = Service()
+    service.start()
+    service._join()
+    assert service.begun
+
+
+def test_a_thread_with_a_flag_of_the_program_s() -> None:
+    """CPython before 3.13 sets it at the end."""
+
+    class Stoppable(threading.Thread):
+        def __init__(self) -> None:
+            super().__init__()
+            self._is_stopped = False
+            self.asked = threading.Event()
+
+        def run(self) -> None:
+            while not self._is_stopped:
+                self.asked.wait(LIMIT)
+
+    thread = Stoppable()
+    thread.start()
+    assert thread.is_alive()
+    thread._is_stopped = True
+    thread.asked.set()
+    thread.join(LIMIT)
+    assert thread._is_stopped is True
+    assert not thread.is_alive()
