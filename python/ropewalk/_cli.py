@@ -11,10 +11,6 @@ import sys
 from ropewalk import _look, _options, _run
 from ropewalk._look import UsageError
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import TextIO
-
 HELP = """\
 Ropewalk runs Python's threads on one wait point written in Rust: the same programs, faster,
 and a deadlock is an error with the stacks of everyone in it instead of a hang.
@@ -24,11 +20,15 @@ usage:
   ropewalk run [options] -m module [arguments]     a module, as python -m
   ropewalk run [options] -c code [arguments]       a string of code, as python -c
   ropewalk run [options] - [arguments]             code from standard input
-  ropewalk ps [PID] [--json]        programs; all threads of one, and what each waits for
-  ropewalk stacks [PID] [--json]    all Python stacks of one, with what each thread waits for
-  ropewalk top [PID]                the same live
+  ropewalk ps [PROGRAM] [--json]       programs; all threads of one, and what each waits for
+  ropewalk stacks [PROGRAM] [--json]   all Python stacks of one, with what each thread waits for
+  ropewalk top [PROGRAM]               the same live
   ropewalk --version
   ropewalk --help
+
+PROGRAM is the number of a process, or a part of its command line: `ropewalk top app.py`. On a
+terminal ps shows one screen, with threads that wait for the same in one line; `ps -a PROGRAM`
+(or --all) shows each.
 
 The program needs no change. It sees the arguments, the exit code, the signals and the
 tracebacks that it would see under python; Python processes that it starts get the same.
@@ -101,10 +101,21 @@ def parse_run(words: list[str]) -> tuple[_options.Options, list[str]]:
         raise UsageError(f"--{error}") from None
 
 
-def _say(stream: TextIO | None, text: str) -> None:
+def _complain(text: str) -> None:
     # None when the descriptor is closed, which is no reason to fail (as for `print`).
-    if stream is not None:
-        stream.write(text)
+    if sys.stderr is not None:
+        sys.stderr.write(f"{text}\n")
+
+
+def _tell(text: str) -> int:
+    """Write a text to standard output, and return the exit code."""
+    from ropewalk import _output
+
+    def tell() -> int:
+        _output.say(text.rstrip("\n"))
+        return 0
+
+    return _output.run(tell)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -119,24 +130,21 @@ def main(arguments: list[str] | None = None) -> int:
         if not words:
             raise UsageError("what is to be done? ropewalk run script.py")
         if words[0] in ("-h", "--help", "help"):
-            _say(sys.stdout, HELP)
-            return 0
+            return _tell(HELP)
         if words[0] in ("-V", "--version"):
             from ropewalk import __version__
 
-            _say(sys.stdout, f"ropewalk {__version__}\n")
-            return 0
+            return _tell(f"ropewalk {__version__}")
         if words[0] in _look.COMMANDS:
             return _look.main(words)
         if words[0] != "run":
             raise UsageError(f"unknown command: {words[0]}")
         if words[1:2] in (["-h"], ["--help"]):
-            _say(sys.stdout, HELP)
-            return 0
+            return _tell(HELP)
         options, target = parse_run(words[1:])
         return _run.run(options, target)
     except (UsageError, _run.CannotRun) as error:
-        _say(sys.stderr, f"ropewalk: {error}\n")
+        _complain(f"ropewalk: {error}")
         if isinstance(error, UsageError):
-            _say(sys.stderr, "Try `ropewalk --help`.\n")
+            _complain("Try `ropewalk --help`.")
         return 2

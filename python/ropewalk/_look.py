@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 COMMANDS = ("ps", "stacks", "top")
+_OPTIONS = {"ps": ("--json", "-a", "--all"), "stacks": ("--json",), "top": ()}
 
 
 class UsageError(Exception):
@@ -20,40 +21,73 @@ def main(words: list[str]) -> int:
     command, *rest = words
     if sys.platform == "win32":
         raise UsageError(f"{command} needs Unix sockets")
-    as_json = "--json" in rest and command != "top"
-    numbers = [word for word in rest if not (as_json and word == "--json")]
-    for word in numbers:
-        if word.startswith("-"):
-            raise UsageError(f"unknown option of {command}: {word}")
-        if not word.isdecimal():
-            raise UsageError(f"{command} wants the number of a process, not {word!r}")
-    if len(numbers) > 1:
+    options = [word for word in rest if word.startswith("-")]
+    for option in options:
+        if option not in _OPTIONS[command]:
+            raise UsageError(f"unknown option of {command}: {option}")
+    programs = [word for word in rest if not word.startswith("-")]
+    if len(programs) > 1:
         raise UsageError(f"{command} looks at one process at a time")
-    from ropewalk import _ps, _remote
+    if "" in programs:
+        raise UsageError(f"{command} wants the number or the name of a process, not ''")
+    from ropewalk import _output, _remote
 
     try:
-        if command == "ps":
-            if not numbers:
-                return _ps.list_programs(as_json=as_json)
-            return _ps.ps(int(numbers[0]), as_json=as_json)
-        pid = int(numbers[0]) if numbers else _only_one(command)
-        if command == "stacks":
-            return _ps.stacks(pid, as_json=as_json)
-        from ropewalk import _top
-
-        return _top.top(pid)
+        return _output.run(lambda: _look(command, programs, options))
     except _remote.NotReachable as error:
         sys.stderr.write(f"ropewalk: {error}\n")
         return 1
+    except _WhichError as error:
+        sys.stderr.write(f"ropewalk: {error}\n")
+        return 2
 
 
-def _only_one(command: str) -> int:
+def _look(command: str, programs: list[str], options: list[str]) -> int:
+    from ropewalk import _ps
+
+    as_json = "--json" in options
+    if command == "ps":
+        if not programs:
+            return _ps.list_programs(as_json=as_json)
+        return _ps.ps(
+            _only_one(command, programs),
+            as_json=as_json,
+            all_of_them="-a" in options or "--all" in options,
+        )
+    pid = _only_one(command, programs)
+    if command == "stacks":
+        return _ps.stacks(pid, as_json=as_json)
+    from ropewalk import _top
+
+    return _top.top(pid)
+
+
+class _WhichError(Exception):
+    """Several programs could be meant; the message lists them."""
+
+
+def _only_one(command: str, programs: list[str]) -> int:
+    """Return the process with this number, or the only one that has this in its command line."""
     from ropewalk import _remote
 
+    if programs and programs[0].isdecimal():
+        return int(programs[0])
     pids = _remote.pids()
-    if len(pids) == 1:
-        return pids[0]
     if not pids:
         raise _remote.NotReachable("no program of yours runs under Ropewalk")
-    programs = "".join(f"\n{pid:>8}  {_remote.command(pid)}" for pid in pids)
-    raise _remote.NotReachable(f"{command} which one?{programs}")
+    named = programs[0] if programs else ""
+    found = [pid for pid in pids if named in _remote.command(pid)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise _WhichError(f"{command} which one?{_listed(found)}")
+    raise _remote.NotReachable(
+        f"no command line of a program of yours under Ropewalk has {named!r}; there is"
+        f"{_listed(pids)}"
+    )
+
+
+def _listed(pids: list[int]) -> str:
+    from ropewalk import _ps
+
+    return "".join(f"\n{_ps.program_line(pid)}" for pid in pids)

@@ -7,6 +7,7 @@ import shutil
 import sys
 
 from ropewalk import _remote, _snapshot, _tables
+from ropewalk._output import flush, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,52 +15,93 @@ if TYPE_CHECKING:
 
     from ropewalk._snapshot import Snapshot, ThreadInfo
 
-# So many things are shown that were waited for.
+# So many things are shown that were waited for, and so many where there is little room.
 _THINGS = 10
+_FEW_THINGS = 5
+# So many lines about threads are shown at least.
+_ROWS = 5
 
 
-def _print(text: str = "") -> None:
-    sys.stdout.write(f"{text}\n")
+def program_line(pid: int) -> str:
+    """Return the line about a program in a list of programs."""
+    return f"{pid:>8}  {_tables.clean(_remote.command(pid))}"
 
 
 def list_programs(*, as_json: bool = False) -> int:
     """Show the programs of this user that can be asked."""
     pids = _remote.pids()
     if as_json:
-        _print(json.dumps([{"pid": pid, "command": _remote.command(pid)} for pid in pids]))
+        say(json.dumps([{"pid": pid, "command": _remote.command(pid)} for pid in pids]))
         return 0
     if not pids:
-        _print("no program of yours runs under Ropewalk")
+        say("no program of yours runs under Ropewalk")
     for pid in pids:
-        _print(f"{pid:>8}  {_tables.clean(_remote.command(pid))}")
+        say(program_line(pid))
     return 0
 
 
-def ps(pid: int, *, as_json: bool = False) -> int:
-    """Show all threads of a program, and what each waits for."""
+def ps(pid: int, *, as_json: bool = False, all_of_them: bool = False) -> int:
+    """Show all threads of a program, and what each waits for; on a terminal one screen of it."""
     snapshot = _remote.snapshot(pid)
     if as_json:
-        _print(json.dumps(_snapshot.as_dict(snapshot), indent=1))
+        say(json.dumps(_snapshot.as_dict(snapshot), indent=1))
         return 0
-    width = shutil.get_terminal_size().columns
-    for line in table(snapshot, _remote.command(pid), width):
-        _print(line)
+    size = shutil.get_terminal_size()
+    lines = list(table(snapshot, _remote.command(pid), size.columns))
+    is_screen = sys.stdout is not None and sys.stdout.isatty()
+    # The last line is that of the shell.
+    if is_screen and not all_of_them and _height(lines, size.columns) >= size.lines:
+        lines = one_screen(snapshot, _remote.command(pid), size.columns, size.lines - 1)
+    for line in lines:
+        say(line)
     return 0
 
 
 def table(snapshot: Snapshot, command: str, width: int) -> Iterator[str]:
     """Yield the lines of `ropewalk ps PID`."""
+    yield from _head(snapshot, command, width)
+    for thread in snapshot.threads:
+        yield _tables.thread_row(snapshot, thread, width)
+    yield from _rest(snapshot, width, _THINGS)
+
+
+def one_screen(snapshot: Snapshot, command: str, width: int, height: int) -> list[str]:
+    """Return the lines of `table` that matter most, with threads alike in one line."""
+    # A command line, or the names in a deadlock, may go on in a second line.
+    head = [_tables.cut(line, 2 * width) for line in _head(snapshot, command, width)]
+    rest = [_tables.cut(line, 2 * width) for line in _rest(snapshot, width, _FEW_THINGS)]
+    room = max(height - _height(head + rest, width), _ROWS)
+    groups = _tables.groups(snapshot)
+    if len(groups) <= room:
+        shown, left_out = groups, 0
+    else:
+        shown = groups[: room - 1]
+        left_out = sum(map(len, groups[room - 1 :]))
+    rows = [_tables.group_row(snapshot, group, width) for group in shown]
+    if left_out:
+        rows.append(f"... {left_out} more threads; `ropewalk ps {snapshot.pid} --all` shows each")
+    return [*head, *rows, *rest]
+
+
+def _height(lines: list[str], width: int) -> int:
+    """Return how many lines of a terminal they take."""
+    return sum(max(-(-_tables.width_of(line) // width), 1) for line in lines)
+
+
+def _head(snapshot: Snapshot, command: str, width: int) -> Iterator[str]:
     yield f"process {snapshot.pid}: {_tables.clean(command)}"
     yield ""
     yield _tables.thread_header(width)
-    for thread in snapshot.threads:
-        yield _tables.thread_row(snapshot, thread, width)
+
+
+def _rest(snapshot: Snapshot, width: int, most: int) -> Iterator[str]:
+    """Yield what comes below the threads."""
     if snapshot.starting:
         yield f"{snapshot.starting} more are about to start"
     for deadlock in snapshot.deadlocks:
         yield ""
         yield _tables.deadlock_line(snapshot, deadlock)
-    things = [each for each in snapshot.objects if each.waits.number][:_THINGS]
+    things = [each for each in snapshot.objects if each.waits.number][:most]
     if things:
         yield ""
         yield _tables.thing_header(width)
@@ -68,7 +110,7 @@ def table(snapshot: Snapshot, command: str, width: int) -> Iterator[str]:
     if snapshot.pools:
         yield ""
         yield _tables.pool_header(width)
-        for pool in snapshot.pools[:_THINGS]:
+        for pool in snapshot.pools[:most]:
             yield _tables.pool_row(pool, width)
 
 
@@ -88,16 +130,16 @@ def stacks(pid: int, *, as_json: bool = False) -> int:
             "stacks": {str(ident): stack for ident, stack in found.items()},
             "problem": problem,
         }
-        _print(json.dumps(answer, indent=1))
+        say(json.dumps(answer, indent=1))
         return 1 if problem else 0
-    _print(f"process {pid}: {_tables.clean(_remote.command(pid))}")
+    say(f"process {pid}: {_tables.clean(_remote.command(pid))}")
     for thread in snapshot.threads:
         for line in thread_lines(snapshot, thread, found.get(thread.ident)):
-            _print(line)
+            say(line)
     for deadlock in snapshot.deadlocks:
-        _print(f"\n{_tables.deadlock_line(snapshot, deadlock)}")
+        say(f"\n{_tables.deadlock_line(snapshot, deadlock)}")
     if problem:
-        sys.stdout.flush()
+        flush()
         sys.stderr.write(f"ropewalk: {problem}\n")
         return 1
     return 0

@@ -7,19 +7,23 @@ after it run.
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 import threading
 
 import pytest
 
+from ropewalk._pytest_alarm import Alarm, is_pytest_timeouts
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from types import FrameType
 
 _TIMEOUT = "ropewalk_timeout"
 _HAS_ALARM = hasattr(signal, "setitimer")
+# The seconds that a test may still take.
+_LEFT = pytest.StashKey[float]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,7 +36,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--ropewalk-timeout",
-        type=float,
         metavar="SECONDS",
         help="with --ropewalk: a test that takes longer fails with who waits for what",
     )
@@ -66,38 +69,85 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     return f"ropewalk: {ropewalk.__version__}"
 
 
+def _seconds(given: object, where: str) -> float:
+    """Return a time limit; 0 for none."""
+    try:
+        seconds = -1.0 if isinstance(given, bool) else float(given)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        seconds = -1.0
+    if not 0 <= seconds < math.inf:
+        raise pytest.UsageError(
+            f"{where} wants a number of seconds (0 for no limit), not {given!r}"
+        )
+    return seconds
+
+
 def _limit(item: pytest.Item) -> float:
     marker = item.get_closest_marker(_TIMEOUT)
-    if marker is not None and marker.args:
-        return float(marker.args[0])
-    given = item.config.getoption("ropewalk_timeout")
-    return float(item.config.getini(_TIMEOUT) if given is None else given)
+    if marker is not None:
+        where = f"{item.nodeid}: the marker {_TIMEOUT}"
+        given = [*marker.args, *marker.kwargs.values()]
+        if len(given) != 1 or set(marker.kwargs) - {"seconds"}:
+            raise pytest.UsageError(f"{where} is {_TIMEOUT}(seconds)")
+        return _seconds(given[0], where)
+    option = item.config.getoption(_TIMEOUT)
+    if option is not None:
+        return _seconds(option, "--ropewalk-timeout")
+    return _seconds(item.config.getini(_TIMEOUT), f"{_TIMEOUT} of the configuration")
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Watch a test, its fixtures included."""
-    limit = _limit(item) if item.config.getoption("ropewalk") and _HAS_ALARM else 0.0
-    if limit <= 0 or threading.current_thread() is not threading.main_thread():
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Refuse time limits that are none before the first test runs."""
+    if config.getoption("ropewalk"):
+        for item in items:
+            _limit(item)
+
+
+def _can_have_alarm() -> bool:
+    """Whether it is the main thread, and no handler is set that Python could not restore."""
+    is_main = threading.current_thread() is threading.main_thread()
+    return is_main and signal.getsignal(signal.SIGALRM) is not None
+
+
+def _watched(item: pytest.Item) -> Generator[None, object, object]:
+    """Run a piece of a test with what is left of its time."""
+    if not (item.config.getoption("ropewalk") and _HAS_ALARM and _can_have_alarm()):
         return (yield)
-
-    def too_late(_number: int, _frame: FrameType | None) -> None:
-        pytest.fail(f"the test took longer than {limit:g} s\n{_who_waits()}", pytrace=False)
-
-    # The detector then knows that this is no handler of the program's, which could help it.
-    too_late._ropewalk_watchdog = True  # type: ignore[attr-defined]
-    before = signal.signal(signal.SIGALRM, too_late)
-    signal.setitimer(signal.ITIMER_REAL, limit)
+    limit = _limit(item)
+    if limit == 0 and not is_pytest_timeouts(signal.getsignal(signal.SIGALRM)):
+        return (yield)
+    alarm = Alarm(limit, item.stash[_LEFT] if limit else math.inf, _who_waits)
     try:
-        return (yield)
+        with alarm:
+            result: object = yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        item.stash[_LEFT] = alarm.left
+    if alarm.failure:
+        # The test has caught the exception.
+        pytest.fail(alarm.failure, pytrace=False)
+    return result
 
 
-@pytest.hookimpl(wrapper=True)
+# The innermost ones: nothing of pytest's own or of other plugins' is ended by the alarm then, and
+# that of pytest-timeout is set already.
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    """Watch the setup."""
+    if item.config.getoption("ropewalk"):
+        item.stash[_LEFT] = _limit(item)
+    return (yield from _watched(item))
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """Watch the teardown."""
+    return (yield from _watched(item))
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Fail a test in which another thread than its own was told of the deadlock."""
+    """Watch a test, and fail it if another thread than its own was told of the deadlock."""
     if not item.config.getoption("ropewalk"):
         return (yield)
     from ropewalk import DeadlockError
@@ -113,7 +163,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
     threading.excepthook = hook
     try:
-        result: object = yield
+        result = yield from _watched(item)
     finally:
         if threading.excepthook is hook:
             threading.excepthook = before

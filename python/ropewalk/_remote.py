@@ -12,6 +12,7 @@ from ropewalk import _ropewalk, _snapshot
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
     Stack = list[tuple[str, int, str, str]]
 
@@ -22,6 +23,10 @@ _ALONE = "has started no thread and waited for nothing of Ropewalk's yet"
 
 class NotReachable(Exception):
     """The program does not answer; the message says why and what to do."""
+
+
+class Silent(NotReachable):
+    """The program is there, but has not answered in time."""
 
 
 class Busy(NotReachable):
@@ -106,7 +111,7 @@ def ask(pid: int, question: str) -> str:
         except ConnectionRefusedError:
             continue
         except TimeoutError as error:
-            raise NotReachable(
+            raise Silent(
                 f"process {pid} does not answer: it is stopped, or has called serve() and {_ALONE}"
             ) from error
         except OSError as error:
@@ -144,10 +149,13 @@ def _runs_under_ropewalk(pid: int) -> bool:
 
 def snapshot(pid: int) -> _snapshot.Snapshot:
     """Return what a program waits for. As `ask`."""
+    answer = ask(pid, "snapshot")
     try:
-        return _snapshot.parse(ask(pid, "snapshot"))
-    except (ValueError, TypeError, _snapshot.UnknownForm) as error:
+        return _snapshot.parse(answer)
+    except _snapshot.UnknownForm as error:
         raise NotReachable(f"the answer of process {pid} cannot be read: {error}") from error
+    except _NO_ANSWER as error:
+        raise _unreadable(pid, answer) from error
 
 
 def stacks(pid: int) -> dict[int, Stack]:
@@ -157,12 +165,33 @@ def stacks(pid: int) -> dict[int, Stack]:
         Busy: Python does not answer.
         NotReachable: as `ask`.
     """
-    answer = json.loads(ask(pid, "stacks") or "null")
-    if answer == "busy":
-        raise Busy(f"process {pid} does not give its GIL up, so its stacks cannot be read")
-    if answer is None:
-        raise NotReachable(f"process {pid} is about to exit")
-    return {int(ident): [tuple(frame) for frame in frames] for ident, frames in answer.items()}
+    text = ask(pid, "stacks")
+    try:
+        answer = json.loads(text or "null")
+        if answer == "busy":
+            raise Busy(f"process {pid} does not give its GIL up, so its stacks cannot be read")
+        if answer is None:
+            raise NotReachable(f"process {pid} is about to exit")
+        return {int(ident): list(map(_frame, frames)) for ident, frames in answer.items()}
+    except _NO_ANSWER as error:
+        raise _unreadable(pid, text) from error
+
+
+def _frame(row: list[Any]) -> tuple[str, int, str, str]:
+    file, line, function, source = row
+    return str(file), int(line), str(function), str(source)
+
+
+# What comes of reading something else than an answer.
+_NO_ANSWER = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
+
+
+def _unreadable(pid: int, answer: str) -> NotReachable:
+    if not answer:
+        return NotReachable(f"process {pid} gives no answer: it is about to exit")
+    return NotReachable(
+        f"the answer of process {pid} cannot be read: it is cut off, or not Ropewalk's"
+    )
 
 
 def command(pid: int) -> str:

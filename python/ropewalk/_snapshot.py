@@ -7,7 +7,7 @@ the columns in `crates/ropewalk/src/insight/json.rs`.
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _FORM = 2
+_Row = TypeVar("_Row", bound="ThreadInfo | ObjectInfo")
 
 
 class Waited(NamedTuple):
@@ -181,6 +182,25 @@ class Deadlock(NamedTuple):
     idents: Sequence[int]
 
 
+class _Rows(tuple[_Row, ...]):
+    """Rows that are found by their first column without looking at all others each time."""
+
+    _index: dict[int, _Row]
+
+    @classmethod
+    def of(cls, rows: Sequence[_Row]) -> _Rows[_Row]:
+        """Return them, if they are none yet."""
+        return rows if isinstance(rows, _Rows) else cls(rows)
+
+    def find(self, key: int) -> _Row | None:
+        """Return the first one with this in its first column."""
+        try:
+            index = self._index
+        except AttributeError:
+            index = self._index = {row[0]: row for row in reversed(self)}
+        return index.get(key)
+
+
 class Snapshot(NamedTuple):
     """Who waits for what, at one moment.
 
@@ -202,11 +222,11 @@ class Snapshot(NamedTuple):
 
     def thread(self, ident: int) -> ThreadInfo | None:
         """Return the thread with this ident, if there is one."""
-        return next((thread for thread in self.threads if thread.ident == ident), None)
+        return _Rows.of(self.threads).find(ident)
 
     def object(self, object_id: int) -> ObjectInfo | None:
         """Return the thing with this identity, if there is one."""
-        return next((each for each in self.objects if each.object_id == object_id), None)
+        return _Rows.of(self.objects).find(object_id)
 
 
 def title(kind: str, name: str | None, made_at: str | None, object_id: int) -> str:
@@ -216,6 +236,11 @@ def title(kind: str, name: str | None, made_at: str | None, object_id: int) -> s
     if kind == "Future" and name:
         pool, _, state = name.rpartition(", ")
         return f"a {state} future of pool {pool!r}"
+    if kind == "futures" and name:
+        # How many of how many, which is no name.
+        return f"futures ({name})"
+    if kind == "submit" and name:
+        return f"a place in the queue of pool {name!r}"
     if name:
         return f"{kind} {name!r}"
     if is_start(kind, made_at):
@@ -244,8 +269,8 @@ def parse(text: str) -> Snapshot:
     return Snapshot(
         data["pid"],
         data["starting"],
-        tuple(map(_thread, data["threads"])),
-        tuple(map(_object, data["objects"])),
+        _Rows(map(_thread, data["threads"])),
+        _Rows(map(_object, data["objects"])),
         tuple(map(Deadlock._make, data["deadlocks"])),
         tuple(map(PoolInfo._make, data["pools"])),
     )

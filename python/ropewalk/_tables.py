@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import unicodedata
+
 from ropewalk import _snapshot
 
 TYPE_CHECKING = False
@@ -19,10 +22,35 @@ def clean(text: str) -> str:
     return "".join(each if each.isprintable() else _UNPRINTABLE for each in text)
 
 
+def width_of(text: str) -> int:
+    """Return how many columns a text takes: two for East Asian letters, none for accents."""
+    if text.isascii():
+        return len(text)
+    return sum(map(_columns, text))
+
+
+def _columns(letter: str) -> int:
+    if unicodedata.category(letter) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+
+
 def fit(text: str, width: int) -> str:
-    """Return the text cut or padded to `width`."""
-    text = clean(text)
-    return text.ljust(width) if len(text) <= width else text[: max(width - 1, 0)] + "…"
+    """Return the text cut or padded to `width` columns."""
+    text = cut(clean(text), width)
+    return text + " " * (width - width_of(text))
+
+
+def cut(text: str, width: int) -> str:
+    """Return the text, or as much of it as fits into `width` columns."""
+    if width_of(text) <= width:
+        return text
+    room = width - 1
+    for at, letter in enumerate(text):
+        room -= _columns(letter)
+        if room < 0:
+            return f"{text[:at]}…" if width > 0 else ""
+    return text
 
 
 def seconds(value: float) -> str:
@@ -56,6 +84,10 @@ def thing(each: ObjectInfo | Wait) -> str:
         return f"end of {each.name!r}" if each.name else "the end of a thread"
     if each.kind == "Future" and each.name:
         return f"future of {each.name.rpartition(', ')[0]!r}"
+    if each.kind == "futures" and each.name:
+        return f"futures ({each.name})"
+    if each.kind == "submit" and each.name:
+        return f"place in pool {each.name!r}"
     if each.name:
         return f"{each.kind} {each.name!r}"
     if _snapshot.is_start(each.kind, each.made_at):
@@ -116,6 +148,40 @@ def thread_row(snapshot: Snapshot, thread: ThreadInfo, width: int) -> str:
         return _row(name, state(thread), "", "", "", width)
     since = seconds(wait.waited)
     return _row(name, state(thread), since, thing(wait), held_by(snapshot, wait), width)
+
+
+def groups(snapshot: Snapshot) -> list[list[ThreadInfo]]:
+    """Return the threads by interest, those together that wait for the same or do the same.
+
+    First come those in a deadlock, each by itself, then those that are blocked, the longest first.
+    """
+    lost = in_deadlock(snapshot)
+    found: dict[tuple[object, ...], list[ThreadInfo]] = {}
+    for thread in snapshot.threads:
+        wait = thread.waits_for
+        key: tuple[object, ...] = (thread.state,)
+        if thread.ident in lost or thread.is_main:
+            key = (thread.native_id, thread.ident)
+        elif wait is not None:
+            key = (thread.state, wait.kind, wait.object_id)
+        found.setdefault(key, []).append(thread)
+    return sorted(found.values(), key=lambda group: (group[0].ident not in lost, -_longest(group)))
+
+
+def _longest(group: list[ThreadInfo]) -> float:
+    return max(thread.waits_for.waited if thread.waits_for else -1.0 for thread in group)
+
+
+def group_row(snapshot: Snapshot, group: list[ThreadInfo], width: int) -> str:
+    """Return a line about threads that are alike; `thread_row` if it is one."""
+    first = max(group, key=lambda thread: thread.waits_for.waited if thread.waits_for else 0.0)
+    if len(group) == 1:
+        return thread_row(snapshot, first, width)
+    names = [thread_name(thread) for thread in group]
+    # What the first and the last one in the alphabet have in common, all have.
+    ends = zip(min(names), max(names), strict=False)
+    common = "".join(one for one, _ in itertools.takewhile(lambda both: both[0] == both[1], ends))
+    return thread_row(snapshot, first._replace(name=f"{len(group)} x {common}*"), width)
 
 
 def _row(name: str, what: str, since: str, waits_for: str, holder: str, width: int) -> str:

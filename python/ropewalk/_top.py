@@ -1,32 +1,25 @@
 """`ropewalk top`: a program's threads and what they wait for, live.
 
-Plain ANSI sequences and the standard library: it works over ssh, in 80 columns, and leaves the
-terminal as it was. What a program counts is asked for once a second; what is shown in `top` are
-the differences between two answers.
+What a program counts is asked for once a second; what is shown are the differences between two
+answers. It is asked by a thread, so that keys are obeyed while there is no answer.
 """
 
 from __future__ import annotations
 
 import os
-import select
 import shutil
+import signal
 import sys
-import termios
+import threading
 import time
-import tty
 
-from ropewalk import _remote, _tables
+from ropewalk import _remote, _screen, _tables
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import TracebackType
+    from collections.abc import Callable, Iterator
 
     from ropewalk._snapshot import ObjectInfo, Snapshot, ThreadInfo
-
-_RED, _REVERSE, _PLAIN = "\x1b[31m", "\x1b[7m", "\x1b[0m"
-_ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
-_HOME, _REST_OF_LINE, _REST_OF_SCREEN = "\x1b[H", "\x1b[K", "\x1b[J"
 
 SORTS = {
     "w": "longest wait",
@@ -34,46 +27,6 @@ SORTS = {
     "c": "time on a core",
 }
 _HELP = "q quit  w/n/c sort  i hide those that do nothing  t things  p pause"
-
-
-class Screen:
-    """The terminal, for as long as it shows us."""
-
-    def __init__(self) -> None:
-        self._input = sys.stdin.fileno()
-        self._saved: list[object] = []
-
-    def __enter__(self) -> Screen:
-        self._saved = termios.tcgetattr(self._input)
-        tty.setcbreak(self._input)
-        self.write(_ENTER)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        termios.tcsetattr(self._input, termios.TCSADRAIN, self._saved)  # type: ignore[arg-type]
-        self.write(_LEAVE)
-
-    @staticmethod
-    def write(text: str) -> None:
-        """Write and flush."""
-        sys.stdout.write(text)
-        sys.stdout.flush()
-
-    def show(self, lines: list[str]) -> None:
-        """Draw one page over the last one."""
-        height = shutil.get_terminal_size().lines
-        page = "\n".join(f"{line}{_PLAIN}{_REST_OF_LINE}" for line in lines[: height - 1])
-        self.write(f"{_HOME}{page}\n{_REST_OF_SCREEN}")
-
-    def key(self, limit: float) -> str:
-        """Return the key that is pressed within `limit` seconds, or an empty string."""
-        ready, _, _ = select.select([self._input], [], [], limit)
-        return os.read(self._input, 16).decode(errors="replace")[:1] if ready else ""
 
 
 class View:
@@ -84,6 +37,7 @@ class View:
         self.hide_idle = False
         self.things = True
         self.paused = False
+        self.note = ""
 
     def press(self, key: str) -> bool:
         """Obey a key; False if it was the one that ends."""
@@ -131,38 +85,38 @@ def _since(now: Snapshot, before: Snapshot | None) -> Iterator[tuple[ObjectInfo,
 
 def page(
     snapshot: Snapshot, before: Snapshot | None, seconds: float, command: str, view: View
-) -> list[str]:
-    """Return the lines of one page."""
-    width = shutil.get_terminal_size().columns
+) -> list[tuple[str, str]]:
+    """Return the lines of one page, each with its style."""
+    size = shutil.get_terminal_size()
+    width = size.columns
+    red = _screen.alarming()
     blocked = sum(thread.waits_for is not None for thread in snapshot.threads)
     head = f"process {snapshot.pid}  {len(snapshot.threads)} threads, {blocked} blocked  "
-    head += f"sorted by {SORTS[view.sort]}{'  PAUSED' if view.paused else ''}"
-    lines = [_tables.fit(head, width), _tables.fit(command, width), _tables.fit(_HELP, width)]
-    lines += [
-        f"{_RED}{_tables.fit(_tables.deadlock_line(snapshot, each), width)}"
-        for each in snapshot.deadlocks
-    ]
-    lines += ["", f"{_REVERSE}{_tables.fit(_tables.thread_header(width), width)}"]
+    head += f"sorted by {SORTS[view.sort]}{'  PAUSED' if view.paused else ''}{view.note}"
+    lines = [("", head), ("", _tables.clean(command)), ("", _HELP)]
+    lines += [(red, _tables.deadlock_line(snapshot, each)) for each in snapshot.deadlocks]
+    header = _tables.fit(_tables.thread_header(width), width)
+    lines += [("", ""), (_screen.REVERSE, header)]
     lost = _tables.in_deadlock(snapshot)
-    room = shutil.get_terminal_size().lines - len(lines) - 2
+    room = size.lines - len(lines) - 2
     threads = view.threads(snapshot)
     most = max(room - (8 if view.things else 0), 3)
     for thread in threads[:most]:
-        color = _RED if thread.ident in lost else ""
-        lines.append(f"{color}{_tables.thread_row(snapshot, thread, width)}")
+        style = red if thread.ident in lost else ""
+        lines.append((style, _tables.thread_row(snapshot, thread, width)))
     if len(threads) > most:
-        lines.append(f"... {len(threads) - most} more threads")
+        lines.append(("", f"... {len(threads) - most} more threads"))
     if view.things:
         header = _thing_row("WAITED FOR", "WAITERS", "DEPTH", "WAITS/s", "p50", "p99", width)
-        lines += ["", f"{_REVERSE}{_tables.fit(header, width)}"]
+        lines += [("", ""), (_screen.REVERSE, _tables.fit(header, width))]
         for each, waits, _ in _since(snapshot, before):
             rate = f"{waits / seconds:.0f}" if before else ""
             depth = "" if each.depth is None else str(each.depth)
             times = ("", "")
             if each.waits.number:
                 times = (_tables.seconds(each.waits.p50), _tables.seconds(each.waits.p99))
-            name = _tables.thing(each)
-            lines.append(_thing_row(name, str(len(each.waiters)), depth, rate, *times, width))
+            row = (_tables.thing(each), str(len(each.waiters)), depth, rate, *times, width)
+            lines.append(("", _thing_row(*row)))
     return lines
 
 
@@ -173,36 +127,95 @@ def _thing_row(
     return _tables.fit(name, max(width - len(cells), 16)) + cells
 
 
+class _Asker:
+    """Asks a program in a thread of its own."""
+
+    def __init__(self, pid: int, tell: Callable[[], None]) -> None:
+        self._pid = pid
+        self._tell = tell
+        self._wanted = threading.Event()
+        self._answer: Snapshot | Exception | None = None
+        self.busy = False
+        # The process does not wait for it at the end.
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def ask(self) -> None:
+        """Have it ask once more."""
+        self.busy = True
+        self._wanted.set()
+
+    def answer(self) -> Snapshot | None:
+        """Return the answer, once, if it has come.
+
+        Raises:
+            NotReachable: there will be none.
+        """
+        answer, self._answer = self._answer, None
+        if isinstance(answer, _remote.Silent):
+            # It may be stopped, and go on later.
+            return None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def _run(self) -> None:
+        while True:
+            self._wanted.wait()
+            self._wanted.clear()
+            try:
+                self._answer = _remote.snapshot(self._pid)
+            # The main thread raises it.
+            except Exception as error:
+                self._answer = error
+            self.busy = False
+            self._tell()
+
+
 def top(pid: int, *, interval: float = 1.0) -> int:
     """Show a program until `q` is pressed or it ends.
 
     Returns:
         The exit code: 2 without a terminal.
     """
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        sys.stderr.write("ropewalk: top needs a terminal; `ropewalk ps` does not\n")
+    lacking = _screen.why_not()
+    if lacking:
+        sys.stderr.write(f"ropewalk: top needs {lacking}; `ropewalk ps` does not\n")
         return 2
-    before, snapshot = None, _remote.snapshot(pid)
-    looked = time.monotonic()
-    passed = interval
-    command = _remote.command(pid)
-    view = View()
-    ended = ""
+    snapshot = _remote.snapshot(pid)
     try:
-        with Screen() as screen:
-            while True:
-                screen.show(page(snapshot, before, passed, command, view))
-                key = screen.key(interval)
-                if not view.press(key):
-                    break
-                now = time.monotonic()
-                if not view.paused and now - looked >= interval:
-                    before, snapshot = snapshot, _remote.snapshot(pid)
-                    passed, looked = now - looked, now
-    except KeyboardInterrupt:
+        with _screen.Screen() as screen:
+            _show(screen, pid, snapshot, interval)
+    except (KeyboardInterrupt, EOFError):
         pass
+    except _screen.Ended as signalled:
+        # As if it had never been caught.
+        signal.signal(signalled.number, signal.SIG_DFL)
+        os.kill(os.getpid(), signalled.number)
     except _remote.NotReachable as error:
-        ended = str(error)
-    if ended:
-        sys.stdout.write(f"{ended}\n")
+        sys.stdout.write(f"{error}\n")
     return 0
+
+
+def _show(screen: _screen.Screen, pid: int, snapshot: Snapshot, interval: float) -> None:
+    """Show one page after the other until `q` is pressed."""
+    view = View()
+    asker = _Asker(pid, screen.wake)
+    command = _remote.command(pid)
+    before: Snapshot | None = None
+    passed = interval
+    looked = heard = time.monotonic()
+    while True:
+        screen.show(page(snapshot, before, passed, command, view))
+        rest = looked + interval - time.monotonic()
+        if not view.press(screen.key(rest if rest > 0 else interval)):
+            return
+        now = time.monotonic()
+        if view.paused:
+            heard = now
+        if (answer := asker.answer()) is not None:
+            before, snapshot = snapshot, answer
+            passed, looked, heard = now - looked, now, now
+        elif now - looked >= interval and not (view.paused or asker.busy):
+            asker.ask()
+        silent = now - heard
+        view.note = f"  NO ANSWER for {_tables.seconds(silent)}" if silent >= 3 * interval else ""

@@ -185,10 +185,8 @@ def test_what_cannot_be_asked_is_said(tmp_path: Path, runtime: Path) -> None:
     done = ropewalk("stacks", os.getpid())
     assert done.returncode == 1
     assert "start it with `ropewalk run`" in done.stderr
-    done = ropewalk("ps", "x")
-    assert done.returncode == 2
-    assert "wants the number of a process" in done.stderr
     assert ropewalk("ps", "1", "2").returncode == 2
+    assert ropewalk("ps", "").returncode == 2
     assert ropewalk("stacks", "--yaml").returncode == 2
     done = ropewalk("stacks")
     assert (done.returncode, done.stderr) == (
@@ -251,7 +249,7 @@ def test_a_program_without_threads_has_a_socket_if_it_wants_one(
     tmp_path: Path, runtime: Path
 ) -> None:
     serving = """
-    from ropewalk import inspect
+    from ropewalk import _snapshot, inspect
     inspect.serve()
     ready()
     """
@@ -263,3 +261,50 @@ def test_a_program_without_threads_has_a_socket_if_it_wants_one(
         assert "has called serve() and has started no thread" in done.stderr
         assert program.end() == (0, "", "")
     assert list(runtime.iterdir()) == []
+
+
+def test_a_program_can_be_meant_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    with Program(tmp_path, _THREADED) as program:
+        for word in ("program.py", str(tmp_path)):
+            assert says(["ps", word]).startswith(f"process {program.pid}: ")
+            assert says(["stacks", word]).startswith(f"process {program.pid}: ")
+        assert json.loads(says(["ps", "program.py", "--json"]))["pid"] == program.pid
+        done = ropewalk("ps", "app\x1b.py")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "has 'app\\x1b.py'; there is\n" in done.stderr
+        assert f"{program.pid}  " in done.stderr
+        with Program(tmp_path / "other", _THREADED) as other:
+            assert says(["ps", "other/program.py"]).startswith(f"process {other.pid}: ")
+            for words in (["ps", "program.py"], ["stacks", "program.py"], ["top"]):
+                done = ropewalk(*words)
+                assert (done.returncode, done.stdout) == (2, "")
+                first, *listed = done.stderr.splitlines()
+                assert first == f"ropewalk: {words[0]} which one?"
+                assert {line.split()[0] for line in listed} == {str(program.pid), str(other.pid)}
+
+
+def test_what_the_list_says_cannot_move_the_cursor(tmp_path: Path) -> None:
+    folder = tmp_path / "\x1b[2J\nfolder"
+    folder.mkdir()
+    with Program(folder, _THREADED), Program(tmp_path, _THREADED):
+        done = ropewalk("top")
+        assert "\x1b" not in done.stderr
+        assert done.stderr.count("\n") == 3
+
+
+def test_a_thread_is_found_without_looking_at_all_others() -> None:
+    from ropewalk import _snapshot, inspect
+
+    snapshot = inspect.snapshot()
+    [main] = [thread for thread in snapshot.threads if thread.is_main]
+    assert snapshot.thread(main.ident) is main
+    assert snapshot.thread(1) is None
+    for each in snapshot.objects:
+        assert snapshot.object(each.object_id) is not None
+    # One that was put together of other parts, as by a test.
+    assert snapshot._replace(threads=[main]).thread(main.ident) is main
+    assert json.loads(json.dumps(snapshot.threads)) is not None
+    many = [main._replace(ident=number) for number in range(50_000)]
+    crowd = _snapshot.parse(json.dumps({"form": 2, **snapshot._replace(threads=many)._asdict()}))
+    assert all(crowd.thread(number) for number in range(50_000))

@@ -175,3 +175,37 @@ def test_it_comes_last_and_by_keyword_only(kind: str) -> None:
         wanted = []
     if wanted != ["args", "kwargs"]:
         assert [each.name for each in others] == [each for each in wanted if each != "name"]
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_a_name_may_have_what_utf_8_lacks(kind: str) -> None:
+    make, wanted = MAKERS[kind]
+    thing = make(name="odd \udcff")
+    assert {
+        each.kind for each in inspect.snapshot().objects if (each.name or "").startswith("odd ")
+    } == wanted
+    inspect.set_name(thing, "plain now")
+    assert kinds("plain now") == wanted
+    inspect.set_name(thing, "odd \udcff")
+    assert kinds("plain now") == set()
+
+
+def test_the_prefix_of_a_pools_threads_may_have_what_utf_8_lacks() -> None:
+    from ropewalk.concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1, thread_name_prefix="odd \udcff") as pool:
+        assert pool.submit(lambda: threading.current_thread().name).result() == "odd \udcff_0"
+        assert any(each.name.startswith("odd ") for each in inspect.snapshot().pools)
+
+
+def test_what_is_no_name_is_not_quoted_as_one() -> None:
+    from ropewalk import _tables
+    from ropewalk._snapshot import Wait
+
+    for kind, name, short, long in (
+        ("futures", "2 of 5 not done", "futures (2 of 5 not done)", "futures (2 of 5 not done)"),
+        ("submit", "web", "place in pool 'web'", "a place in the queue of pool 'web'"),
+        ("Lock", "cache", "Lock 'cache'", "Lock 'cache'"),
+    ):
+        wait = Wait(1, kind, name, None, None, 1.0, None)
+        assert (_tables.thing(wait), _tables.title(wait)) == (short, long)

@@ -68,7 +68,8 @@ def test_after():
 """
 
 
-def _pytest(folder: Path, text: str, *options: str) -> subprocess.CompletedProcess[str]:
+def run_pytest(folder: Path, text: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run a suite of one file."""
     (folder / "test_suite.py").write_text(dedent(text))
     (folder / "pytest.ini").write_text("[pytest]\n")
     return subprocess.run(
@@ -84,7 +85,7 @@ def _pytest(folder: Path, text: str, *options: str) -> subprocess.CompletedProce
 
 
 def test_a_suite_with_hangs_comes_to_its_end(tmp_path: Path) -> None:
-    done = _pytest(tmp_path, SUITE, "--ropewalk")
+    done = run_pytest(tmp_path, SUITE, "--ropewalk")
     assert done.returncode == 1
     assert "4 failed, 2 passed" in done.stdout
     failures = {part.split(" ")[0]: part for part in done.stdout.split("____ test_")[1:]}
@@ -107,7 +108,7 @@ def test_without_the_option_nothing_changes(tmp_path: Path) -> None:
         assert "ropewalk._ropewalk" not in sys.modules
         assert "ropewalk" not in threading.__file__
     """
-    done = _pytest(tmp_path, text)
+    done = run_pytest(tmp_path, text)
     assert done.returncode == 0, done.stdout
 
 
@@ -121,6 +122,6 @@ def test_the_time_is_given_for_all(tmp_path: Path, how: str) -> None:
         threading.Event().wait(60)
     """
     options = ["--ropewalk-timeout=0.5"] if how == "option" else ["-o", "ropewalk_timeout=0.5"]
-    done = _pytest(tmp_path, text, "--ropewalk", *options)
+    done = run_pytest(tmp_path, text, "--ropewalk", *options)
     assert done.returncode == 1
     assert "took longer than 0.5 s" in done.stdout

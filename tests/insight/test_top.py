@@ -15,6 +15,8 @@ import time
 from fcntl import ioctl
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.face.programs import LIMIT, environment
 from tests.insight.programs import ABBA, ROOT, Program, ropewalk
 
@@ -26,11 +28,11 @@ _RED = "\x1b[31m"
 
 
 class Terminal:
-    """`ropewalk top` in a terminal of 80 columns and 24 lines."""
+    """`ropewalk top` in a terminal of 24 lines."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, columns: int = 80, **env: str) -> None:
         self.ours, theirs = pty.openpty()
-        ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         self.before = termios.tcgetattr(theirs)
         self.theirs = theirs
         self.process = subprocess.Popen(
@@ -39,7 +41,9 @@ class Terminal:
             stdout=theirs,
             stderr=theirs,
             cwd=ROOT,
-            env=environment(TERM="xterm"),
+            env=environment(**{"TERM": "xterm", **env}),
+            # In a group of its own, which the terminal's signals can stop.
+            process_group=0,
         )
         self.text = ""
 
@@ -99,7 +103,8 @@ def test_it_shows_threads_and_cycles_in_red_and_obeys_keys(tmp_path: Path) -> No
         assert termios.tcgetattr(terminal.theirs) == terminal.before
 
 
-def test_no_line_is_wider_than_the_terminal(tmp_path: Path) -> None:
+@pytest.mark.parametrize("columns", [80, 49, 20])
+def test_no_line_is_wider_than_the_terminal(tmp_path: Path, columns: int) -> None:
     text = """
     lock = threading.Lock()
     from ropewalk import inspect
@@ -110,14 +115,16 @@ def test_no_line_is_wider_than_the_terminal(tmp_path: Path) -> None:
     until_blocked(thread)
     ready()
     """
-    with Program(tmp_path, text) as program, Terminal(program.pid) as terminal:
-        terminal.see(r"sorted by longest wait")
+    with Program(tmp_path, text) as program, Terminal(program.pid, columns) as terminal:
+        terminal.see("WAITED|WAI…")
+        terminal.press("n")
+        terminal.see(r"\x1b\[H")
         terminal.press("q")
         assert terminal.ends() == 0
         assert "\x1b[2J" not in terminal.text
         plain = re.sub(r"\x1b\[[?0-9]*[a-zA-Z]", "", terminal.text)
-        assert "threadthread" in plain
-        assert max(map(len, plain.splitlines())) <= 80
+        assert "thread" in plain
+        assert max(map(len, plain.splitlines())) == columns
 
 
 def test_it_ends_with_the_program_and_with_ctrl_c(tmp_path: Path) -> None:
@@ -137,3 +144,79 @@ def test_without_a_terminal_it_says_so(tmp_path: Path) -> None:
         done = ropewalk("top", program.pid)
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr == "ropewalk: top needs a terminal; `ropewalk ps` does not\n"
+
+
+def test_without_a_terminal_that_has_a_cursor_it_says_so(tmp_path: Path) -> None:
+    with Program(tmp_path, ABBA) as program, Terminal(program.pid, TERM="dumb") as terminal:
+        assert terminal.ends() == 2
+        terminal.see("top needs a terminal whose cursor it can move, and TERM is 'dumb'; `ropewalk")
+
+
+def test_there_are_no_colors_where_none_are_wanted(tmp_path: Path) -> None:
+    with Program(tmp_path, ABBA) as program, Terminal(program.pid, NO_COLOR="1") as terminal:
+        terminal.see(re.escape("\x1b[1m") + "possible deadlock: ")
+        terminal.press("q")
+        assert terminal.ends() == 0
+        assert not re.search(r"\x1b\[3\dm", terminal.text)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_ends_it_leaves_the_terminal_as_it_was(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    with Program(tmp_path, ABBA) as program, Terminal(program.pid) as terminal:
+        terminal.see("sorted by")
+        os.kill(terminal.process.pid, number)
+        assert terminal.ends() == -number
+        assert terminal.text.endswith("\x1b[?25h\x1b[?1049l")
+        assert termios.tcgetattr(terminal.theirs) == terminal.before
+
+
+def test_it_can_be_stopped_and_goes_on(tmp_path: Path) -> None:
+    with Program(tmp_path, ABBA) as program, Terminal(program.pid) as terminal:
+        pid = terminal.process.pid
+        terminal.see("sorted by")
+        os.kill(pid, signal.SIGTSTP)
+        assert os.WIFSTOPPED(os.waitpid(pid, os.WUNTRACED)[1])
+        terminal.see(re.escape("\x1b[?25h\x1b[?1049l") + "$")
+        assert termios.tcgetattr(terminal.theirs) == terminal.before
+        os.kill(pid, signal.SIGCONT)
+        terminal.see(re.escape("\x1b[?1049h\x1b[?25l") + ".*sorted by")
+        assert termios.tcgetattr(terminal.theirs) != terminal.before
+        # A second time as well.
+        os.kill(pid, signal.SIGTSTP)
+        assert os.WIFSTOPPED(os.waitpid(pid, os.WUNTRACED)[1])
+        os.kill(pid, signal.SIGCONT)
+        terminal.press("q")
+        assert terminal.ends() == 0
+        assert termios.tcgetattr(terminal.theirs) == terminal.before
+
+
+def test_keys_are_obeyed_while_the_program_does_not_answer(tmp_path: Path) -> None:
+    with Program(tmp_path, ABBA) as program, Terminal(program.pid) as terminal:
+        terminal.see("sorted by longest wait")
+        os.kill(program.pid, signal.SIGSTOP)
+        try:
+            terminal.see("NO ANSWER for 3")
+            # It is being asked now; the answer would take seconds.
+            terminal.press("n")
+            terminal.see("sorted by name  NO ANSWER for 3")
+            # Longer than one question takes.
+            terminal.see("NO ANSWER for 7")
+        finally:
+            os.kill(program.pid, signal.SIGCONT)
+        terminal.see(r"sorted by name\x1b")
+        os.kill(program.pid, signal.SIGSTOP)
+        terminal.see("NO ANSWER")
+        terminal.press("q")
+        assert terminal.ends() == 0
+        os.kill(program.pid, signal.SIGCONT)
+
+
+def test_the_end_of_the_terminal_is_its_end(tmp_path: Path) -> None:
+    with Program(tmp_path, ABBA) as program:
+        terminal = Terminal(program.pid)
+        terminal.see("sorted by")
+        os.close(terminal.theirs)
+        os.close(terminal.ours)
+        assert terminal.process.wait(LIMIT) in (0, 1)

@@ -14,6 +14,7 @@ use ropewalk::sync::Barrier;
 use super::direct::short_ways;
 use super::error::Error;
 use super::host;
+use super::name::Name;
 use super::origin::{self, Site};
 use super::runtime::{address, cannot_pickle, type_name};
 use super::timeout::{Given, added_timeout, whole_number};
@@ -94,7 +95,7 @@ impl PyBarrier {
         parties: &Bound<'_, PyAny>,
         action: Option<Py<PyAny>>,
         timeout: Option<Py<PyAny>>,
-        name: Option<&str>,
+        name: Option<Name>,
     ) -> PyResult<()> {
         if host::compare(parties, CompareOp::Lt, 1)? {
             let newer = parties.py().version_info() >= (3, 14);
@@ -113,7 +114,7 @@ impl PyBarrier {
             .set(Inner { core, action, timeout })
             .map_err(|_| PyRuntimeError::new_err("Barrier.__init__() was called twice"))?;
         if let Some(name) = name {
-            self.inner()?.core.set_name(name);
+            self.inner()?.core.set_name(&name);
         }
         Ok(())
     }

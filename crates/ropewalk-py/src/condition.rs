@@ -16,6 +16,7 @@ use super::direct::{self, short_ways};
 use super::error::Error;
 use super::host;
 use super::lock::PyLock;
+use super::name::Name;
 use super::order;
 use super::origin::{self, Site};
 use super::rlock::PyRLock;
@@ -242,7 +243,7 @@ impl PyCondition {
         &self,
         py: Python<'_>,
         lock: Option<&Bound<'_, PyAny>>,
-        name: Option<&str>,
+        name: Option<Name>,
     ) -> PyResult<()> {
         let own = lock.is_none();
         let lock = match lock {
@@ -253,9 +254,9 @@ impl PyCondition {
             .set(lock)
             .map_err(|_| PyRuntimeError::new_err("Condition.__init__() was called twice"))?;
         match name {
-            Some(name) if own => self.set_name(name),
+            Some(name) if own => self.set_name(&name),
             // A lock that was given may have a name of its own.
-            Some(name) => self.core.set_name(name),
+            Some(name) => self.core.set_name(&name),
             None => {}
         }
         Ok(())

@@ -12,6 +12,7 @@ use super::condition::PyCondition;
 use super::direct::{self, short_ways};
 use super::error::Error;
 use super::making::short_making;
+use super::name::Name;
 use super::origin::{self, Site};
 use super::runtime::{address, cannot_pickle, deprecated, type_name};
 use super::timeout::{Given, optional_timeout};
@@ -52,12 +53,12 @@ impl PyEvent {
 
     /// Called again, as some programs do, it makes the event as new.
     #[pyo3(signature = (*, name=None))]
-    fn __init__(&self, name: Option<&str>) {
+    fn __init__(&self, name: Option<Name>) {
         if self.core.is_set() {
             self.core.clear();
         }
         if let Some(name) = name {
-            self.core.set_name(name);
+            self.core.set_name(&name);
         }
     }
 

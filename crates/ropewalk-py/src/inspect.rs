@@ -15,6 +15,7 @@ use super::condition::PyCondition;
 use super::event::PyEvent;
 use super::host;
 use super::lock::PyLock;
+use super::name::Name;
 use super::queue::QueueBase;
 use super::queue_simple::PySimpleQueue;
 use super::rlock::PyRLock;
@@ -52,23 +53,24 @@ pub(crate) fn stop_trace() -> PyResult<()> {
 
 /// Give an object a name, which reports then show.
 #[pyfunction]
-pub(crate) fn set_name(thing: &Bound<'_, PyAny>, name: &str) -> PyResult<()> {
+#[expect(clippy::needless_pass_by_value, reason = "PyO3 makes it for the call")]
+pub(crate) fn set_name(thing: &Bound<'_, PyAny>, name: Name) -> PyResult<()> {
     if let Ok(lock) = thing.cast::<PyLock>() {
-        lock.get().core.set_name(name);
+        lock.get().core.set_name(&name);
     } else if let Ok(lock) = thing.cast::<PyRLock>() {
-        lock.get().core.set_name(name);
+        lock.get().core.set_name(&name);
     } else if let Ok(event) = thing.cast::<PyEvent>() {
-        event.get().core.set_name(name);
+        event.get().core.set_name(&name);
     } else if let Ok(semaphore) = thing.cast::<PySemaphore>() {
-        semaphore.get().core.set_name(name);
+        semaphore.get().core.set_name(&name);
     } else if let Ok(condition) = thing.cast::<PyCondition>() {
-        condition.get().set_name(name);
+        condition.get().set_name(&name);
     } else if let Ok(barrier) = thing.cast::<PyBarrier>() {
-        barrier.get().inner()?.core.set_name(name);
+        barrier.get().inner()?.core.set_name(&name);
     } else if let Ok(queue) = thing.cast::<PySimpleQueue>() {
-        queue.get().core.set_name(name);
+        queue.get().core.set_name(&name);
     } else if let Ok(queue) = thing.cast::<QueueBase>() {
-        QueueBase::set_name(queue, name)?;
+        QueueBase::set_name(queue, &name)?;
     } else {
         return Err(not_ours(thing));
     }

@@ -5,6 +5,7 @@
 //! what PyO3 made: the record of a name needs the object where it stays, which PyO3's `#[new]` does
 //! not have. A subclass's arguments are its own business.
 
+use std::ops::Deref;
 use std::sync::OnceLock;
 
 use pyo3::exceptions::PyTypeError;
@@ -12,6 +13,25 @@ use pyo3::ffi::{self, PyObject, PyTypeObject};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use pyo3::{Borrowed, PyClass, intern};
+
+/// A name that was given, for reports: it may have characters that UTF-8 does not have.
+pub(crate) struct Name(String);
+
+impl FromPyObject<'_, '_> for Name {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        Ok(Self(value.cast::<PyString>()?.to_string_lossy().into_owned()))
+    }
+}
+
+impl Deref for Name {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
 
 /// A class whose constructor takes a name and otherwise nothing.
 pub(crate) trait Named: PyClass {
@@ -49,8 +69,8 @@ fn named<'py, T: Named>(name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, T>> {
     if name.is_none() {
         return T::make(py, None);
     }
-    if let Ok(name) = name.cast::<PyString>() {
-        return T::make(py, Some(name.to_str()?));
+    if let Ok(name) = name.extract::<Name>() {
+        return T::make(py, Some(&name));
     }
     let class = name.get_type().name()?;
     Err(PyTypeError::new_err(format!("name must be a str or None, not {class}")))

@@ -13,6 +13,7 @@ use ropewalk::exec::{Next, Seat, Submitted, WorkQueue};
 use super::error::Error;
 use super::future::{Outcome, PyFuture};
 use super::host;
+use super::name::Name;
 use super::timeout::Given;
 
 /// A call that is to be made, and the future that tells of it.
@@ -173,8 +174,9 @@ impl Job {
 #[pymethods]
 impl PyWorkQueue {
     #[new]
-    fn new(name: &str, threads: usize, max_pending: usize) -> Self {
-        Self { core: Arc::new(WorkQueue::new(name, threads, max_pending)) }
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 makes it for the call")]
+    fn new(name: Name, threads: usize, max_pending: usize) -> Self {
+        Self { core: Arc::new(WorkQueue::new(&name, threads, max_pending)) }
     }
 
     /// Does the jobs, as one of the pool's threads, until there will be no more; start() starts

@@ -14,6 +14,7 @@ use super::direct::{self, short_ways};
 use super::error::Error;
 use super::host;
 use super::making::short_making;
+use super::name::Name;
 use super::origin::{self, Site};
 use super::runtime::{address, cannot_pickle, type_name};
 use super::timeout::{Given, added_timeout, whole_number};
@@ -99,10 +100,10 @@ impl PySemaphore {
     }
 
     #[pyo3(signature = (value=Given::NOT, *, name=None))]
-    fn __init__(&self, value: Given<'_, '_>, name: Option<&str>) -> PyResult<()> {
+    fn __init__(&self, value: Given<'_, '_>, name: Option<Name>) -> PyResult<()> {
         self.initialize(value)?;
         if let Some(name) = name {
-            self.core.set_name(name);
+            self.core.set_name(&name);
         }
         Ok(())
     }

@@ -14,9 +14,9 @@ use ropewalk::wait::ResourceKind;
 use ropewalk::{wait, watch};
 
 use super::error::Error;
-use super::{finalization, host};
 use super::runtime::cannot_pickle;
 use super::timeout::{Given, join_timeout, optional_timeout};
+use super::{finalization, host};
 
 /// One thread as the runtime sees it. Made by `Thread`, told by the thread itself.
 #[pyclass(frozen, weakref, module = "ropewalk._ropewalk", name = "ThreadHandle")]

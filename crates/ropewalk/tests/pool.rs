@@ -359,7 +359,7 @@ fn a_knot_through_wait_and_as_completed() {
             .unwrap();
         let deadlock = refusal(outer.result().unwrap().map_err(TaskError::Wait));
         let text = deadlock.to_string();
-        assert!(text.contains("waits for futures '2 of 2 not done'"), "{text}");
+        assert!(text.contains("waits for futures (2 of 2 not done)"), "{text}");
     }
 }
 

@@ -15,6 +15,7 @@ mod owed;
 mod owed;
 mod park;
 mod queue;
+mod registry;
 mod report;
 mod runtime;
 mod site;
@@ -32,6 +33,9 @@ pub use deadline::Deadline;
 pub use ended::{EndedThreads, ended_threads, keep_ended};
 pub use object::{Look, ObjectInfo, ObjectRef, objects};
 pub use owed::{let_go, owing};
+pub use registry::{
+    after_fork_in_child, after_fork_in_parent, before_fork, blocked_threads, current, find, threads,
+};
 pub use report::{Deadlock, Link};
 pub use runtime::{
     Depth, Host, HostSite, Observer, Origin, Resource, ResourceKind, Verdict, WaitError, set_host,
@@ -39,10 +43,7 @@ pub use runtime::{
 };
 pub use site::Site;
 pub use tally::{WaitedFor, Waits};
-pub use thread::{
-    ThreadInfo, ThreadRef, WaitView, after_fork_in_child, after_fork_in_parent, before_fork,
-    blocked_threads, current, find, threads,
-};
+pub use thread::{ThreadInfo, ThreadRef, WaitView};
 
 #[cfg(not(loom))]
 pub(crate) use ended::keeps as keeps_ended;
@@ -53,9 +54,8 @@ pub(crate) use object::gone_objects;
 pub(crate) use owed::is_about_to_sleep;
 pub(crate) use park::{Park, Parked, Since, park, park_and_take};
 pub(crate) use queue::{HANDOFF, List as WaitList, NORMAL, Token, WaitQueue};
+pub(crate) use registry::{ends_with_last_thread, find as find_by_word, live_threads};
 pub(crate) use runtime::{Sched, SleepEnd, host};
 pub(crate) use task::TaskWait;
-pub(crate) use thread::{
-    ends_with_last_thread, find as find_by_word, live_threads, queued_threads,
-};
+pub(crate) use thread::queued_threads;
 pub(crate) use wakes::WakeList;

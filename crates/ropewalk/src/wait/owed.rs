@@ -29,8 +29,9 @@ use std::time::Duration;
 use super::deadline::Deadline;
 use super::park::{Park, park};
 use super::queue::{List, NORMAL, WaitQueue};
+use super::registry;
 use super::runtime::{Resource, ResourceKind, host, sched};
-use super::thread::{self, ThreadRef};
+use super::thread::ThreadRef;
 use crate::platform;
 use crate::primitive::{
     AtomicBool, AtomicU64, Ordering, ShortGuard, ShortLock, thread_local, thread_word,
@@ -83,7 +84,7 @@ impl Mine {
     /// Whether it may be guessed that the next wake is followed by a sleep.
     fn has_habit(&self) -> bool {
         // The bailiff would keep a process going that ends with its last thread.
-        self.habit.get() >= HABIT && !thread::ends_with_last_thread()
+        self.habit.get() >= HABIT && !registry::ends_with_last_thread()
     }
 }
 
@@ -120,7 +121,7 @@ thread_local! {
 /// It does not wait. In the child of a fork nothing is owed.
 pub fn owing<R>(work: impl FnOnce() -> R) -> R {
     // A thread that is registered pays when it ends.
-    let registered = thread::register();
+    let registered = registry::register();
     let before = MINE.with(|mine| mine.about_to_sleep.replace(registered));
     let result = work();
     MINE.with(|mine| mine.about_to_sleep.set(before));
@@ -252,7 +253,7 @@ impl Bailiff {
     }
 
     fn run(&self) {
-        thread::current().set_background("ropewalk-wakes");
+        registry::current().set_background("ropewalk-wakes");
         let mut quiet = 0;
         loop {
             // SeqCst, all of them: invariant 3.

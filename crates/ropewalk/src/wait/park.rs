@@ -4,9 +4,10 @@ use super::deadline::Deadline;
 use super::ended::is_exact;
 use super::owed;
 use super::queue::{GiveUp, List, NORMAL, Node, REFUSED, Standing, Token, WaitQueue, Wake};
+use super::registry;
 use super::runtime::{Resource, SleepEnd, Verdict, WaitError, host, observer, sched};
 use super::spin::Spin;
-use super::thread::{self, ThreadRef, WaitRecord};
+use super::thread::{ThreadRef, WaitRecord};
 use crate::primitive::now;
 
 /// What to wait for, and how.
@@ -112,7 +113,7 @@ fn stand_and_sleep(
     if host().signals_raised() {
         return Err(WaitError::Interrupted);
     }
-    let me = thread::current();
+    let me = registry::current();
     let Since { at: since, in_vain } = request.since.unwrap_or_else(Since::now);
     let node = Node::new(Wake::Thread(me.clone()), since, request.next);
     let mut record = WaitRecord::new(request.what, request.deadline, since, &raw const node);

@@ -54,6 +54,8 @@ impl Link {
     pub fn resource_name(&self) -> String {
         let kind = self.kind.name();
         match (&self.label, &self.made_at) {
+            // How many of how many, which is no name.
+            (Some(label), _) if self.kind == ResourceKind::Futures => format!("{kind} ({label})"),
             (Some(label), _) => format!("{kind} '{label}'"),
             (None, Some(at)) => format!("{kind} made at {at}"),
             (None, None) => format!("{kind} at {:#x}", self.resource),

@@ -1,0 +1,181 @@
+//! All threads that the runtime knows, and what becomes of them in a fork.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+use super::object;
+use super::runtime::ResourceKind;
+use super::thread::{QUEUED, ThreadInfo, ThreadRef};
+use crate::platform;
+use crate::primitive::{ShortLock, global, thread_local};
+
+/// All threads by their word.
+struct Registry {
+    by_word: ShortLock<Option<ByWord>>,
+}
+
+type ByWord = HashMap<usize, ThreadRef, BuildHasherDefault<WordHasher>>;
+
+/// Words are addresses, far apart and chosen by nobody: a multiplication spreads them well enough,
+/// in a tenth of the time that a hash takes which withstands an attacker.
+#[derive(Default)]
+struct WordHasher(u64);
+
+impl Hasher for WordHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_usize(usize::from(*byte));
+        }
+    }
+    fn write_usize(&mut self, word: usize) {
+        // The odd number next to 2^64 divided by the golden ratio. The map looks at the highest
+        // bits and the lowest ones; the product's lowest are those of the word, always 0.
+        let product = (self.0 ^ word as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = product ^ (product >> 32);
+    }
+}
+
+fn registry() -> &'static Registry {
+    global! { static REGISTRY: Registry = Registry { by_word: ShortLock::new(None) }; }
+    &REGISTRY
+}
+
+/// Registers the thread for as long as it lives.
+struct Slot(ThreadRef);
+
+impl Slot {
+    fn new() -> Self {
+        let info = Arc::new(ThreadInfo::new());
+        // A model has its own threads, which end with each execution: they stay out of the list.
+        if cfg!(not(loom)) {
+            let mut map = registry().by_word.lock();
+            map.get_or_insert_default().insert(info.word(), info.clone());
+        }
+        Self(info)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if cfg!(not(loom)) {
+            super::owed::pay();
+            let mut map = registry().by_word.lock();
+            let gone = map.as_mut().and_then(|map| map.remove(&self.0.word()));
+            drop(map);
+            if gone.is_some() {
+                super::ended::thread_ends(&self.0);
+                super::runtime::observer().after_end(&self.0);
+            }
+        }
+    }
+}
+
+thread_local! { static CURRENT: Slot = Slot::new(); }
+
+/// The record of the calling thread, made when it is first asked for.
+#[must_use]
+pub fn current() -> ThreadRef {
+    // While the thread's locals are being destroyed a wait still works, unseen by the registry.
+    CURRENT.try_with(|slot| slot.0.clone()).unwrap_or_else(|_| Arc::new(ThreadInfo::new()))
+}
+
+/// Registers the calling thread; `false` if its locals are being destroyed already.
+pub(super) fn register() -> bool {
+    CURRENT.try_with(|_| ()).is_ok()
+}
+
+/// All registered threads that are alive, in no order.
+#[must_use]
+pub fn threads() -> Vec<ThreadRef> {
+    registry()
+        .by_word
+        .lock()
+        .as_ref()
+        .map(|map| map.values().cloned().collect())
+        .unwrap_or_default()
+}
+
+/// The words of the threads that are waiting at the wait point now. Background threads of the runtime
+/// that have nothing to do are not among them.
+#[must_use]
+pub fn blocked_threads() -> Vec<usize> {
+    let waits = |thread: &&ThreadRef| {
+        thread.look(|wait| wait.is_some_and(|wait| wait.what.kind() != ResourceKind::Idle))
+    };
+    threads().iter().filter(waits).map(|thread| thread.word()).collect()
+}
+
+/// The registered thread that has this word, if it is alive.
+#[must_use]
+pub fn find(word: usize) -> Option<ThreadRef> {
+    registry().by_word.lock().as_ref().and_then(|map| map.get(&word).cloned())
+}
+
+/// How many threads are registered.
+pub(crate) fn live_threads() -> usize {
+    registry().by_word.lock().as_ref().map_or(0, ByWord::len)
+}
+
+/// Whether this process ends only when its last thread does, background threads included: it was
+/// forked by a thread that was not the main one, and no main function of it will return.
+///
+/// `true` as well in the child of a fork where it is not known which thread is the main one.
+pub(crate) fn ends_with_last_thread() -> bool {
+    // Relaxed: it changes only in a fork, before there is another thread.
+    HAS_NO_MAIN.load(std::sync::atomic::Ordering::Relaxed)
+}
+
+/// The children of such a process are such processes, too: it is never taken back.
+static HAS_NO_MAIN: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+/// To be called by a host right before it forks, on the forking thread: keeps the registry whole.
+///
+/// One of [`after_fork_in_parent`] and [`after_fork_in_child`] must follow on the same thread, and
+/// no wait in between.
+pub fn before_fork() {
+    drop(current());
+    super::owed::before_fork();
+    object::before_fork();
+    std::mem::forget(registry().by_word.lock());
+}
+
+/// To be called in the parent after [`before_fork`] and a fork, also when the fork failed.
+pub fn after_fork_in_parent() {
+    // SAFETY: `before_fork` holds the lock on this thread's behalf; nothing was left half done.
+    unsafe { registry().by_word.reset() };
+    super::owed::after_fork();
+    object::after_fork();
+}
+
+/// To be called in the child after [`before_fork`] and a fork: forgets the threads that do not
+/// exist there and takes them out of every queue.
+///
+/// A lock that such a thread held stays locked, as in CPython.
+pub fn after_fork_in_child() {
+    // SAFETY: `before_fork` took the lock, so the map is whole; its taker is this thread.
+    unsafe { registry().by_word.reset() };
+    super::owed::after_fork();
+    super::owed::after_fork_in_child();
+    super::spin::after_fork_in_child();
+    object::after_fork();
+    object::after_fork_in_child();
+    let me = current();
+    if !me.is_main() {
+        HAS_NO_MAIN.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+    platform::process_is_new();
+    me.is_another_thread();
+    let ghosts = {
+        let mut map = registry().by_word.lock();
+        map.replace(ByWord::from_iter([(me.word(), me.clone())]))
+    };
+    for ghost in ghosts.unwrap_or_default().into_values().filter(|t| !Arc::ptr_eq(t, &me)) {
+        // SAFETY: the ghost's thread does not exist, and its stack was copied as it stood.
+        unsafe { ghost.forget_waits() };
+    }
+    QUEUED.set(me.queued());
+}
