@@ -59,7 +59,7 @@ def test_acquire_counts_as_with_does(tmp_path: Path) -> None:
     import threading
     a, b = threading.Lock(), threading.RLock()
     a.acquire(); b.acquire(); b.release(); a.release()
-    b.acquire(timeout=1); a.acquire(False); a.release(); b.release()
+    b.acquire(); a.acquire(timeout=1); a.release(); b.release()
     """
     done = run(tmp_path, program, "--lock-order")
     assert done.stderr.count("possible deadlock") == 1
@@ -100,6 +100,109 @@ def test_one_order_and_a_lock_that_is_taken_again_are_no_inversion(tmp_path: Pat
     print("end")
     """
     assert silent(tmp_path, program, "--lock-order") == "end\n"
+
+
+def test_a_lock_that_is_only_tried_makes_no_order_but_is_held(tmp_path: Path) -> None:
+    program = """
+    import threading
+    a, b, c = threading.Lock(), threading.RLock(), threading.Lock()
+    def try_both():
+        for arguments in ((False,), (True, 0)):
+            assert a.acquire(*arguments) and b.acquire(*arguments)
+            b.release(), a.release()
+    with a, b:
+        pass
+    with b:
+        assert a.acquire(blocking=False)
+        a.release()
+    with c, b:
+        pass
+    try_both()
+    """
+    assert silent(tmp_path, program, "--lock-order") == ""
+    program += """
+    assert b.acquire(blocking=False)
+    with c:
+        pass
+    """
+    done = run(tmp_path, program, "--lock-order")
+    assert done.stderr.count("possible deadlock") == 1
+
+
+def test_what_is_released_by_another_thread_is_not_held(tmp_path: Path) -> None:
+    program = """
+    import threading
+    signal, data = threading.Lock(name="signal"), threading.Lock(name="data")
+    with data, signal:
+        pass
+    for _ in range(3):
+        signal.acquire()
+        thread = threading.Thread(target=signal.release)
+        thread.start()
+        thread.join()
+        with data:
+            pass
+    # Gone while they are held; perhaps at the same address.
+    for _ in range(100):
+        lost = threading.RLock()
+        lost.acquire(), lost.acquire()
+        del lost
+        with data:
+            pass
+    # Two threads that take turns by locks that the other one releases.
+    a, b = threading.Lock(), threading.Lock()
+    a.acquire(), b.acquire()
+    def pong():
+        for _ in range(2000):
+            a.acquire()
+            b.release()
+    thread = threading.Thread(target=pong)
+    thread.start()
+    for _ in range(2000):
+        a.release()
+        b.acquire()
+    thread.join()
+    print("end")
+    """
+    assert silent(tmp_path, program, "--lock-order") == "end\n"
+
+
+def test_what_many_locks_leave_is_found_at_once(tmp_path: Path) -> None:
+    # Looking through all pairs for each lock that is freed would take minutes.
+    program = """
+    import threading
+    outer = threading.Lock()
+    locks = [threading.Lock() for _ in range(100_000)]
+    with outer:
+        for lock in locks:
+            with lock:
+                pass
+    lock = locks.clear()
+    print("end")
+    """
+    assert silent(tmp_path, program, "--lock-order") == "end\n"
+
+
+def test_names_cannot_do_anything_to_a_terminal(tmp_path: Path) -> None:
+    program = r"""
+    import threading
+    evil = "\x1b]0;X\x07\n\x9b1A\u202e"
+    a, b = threading.Lock(name="a" + evil), threading.Lock(name="b")
+    def both():
+        with a, b:
+            pass
+        with b, a:
+            pass
+    thread = threading.Thread(target=both, name="T" + evil)
+    thread.start()
+    thread.join()
+    """
+    done = run(tmp_path, program, "--lock-order")
+    lines = done.stderr.split("\n")
+    assert (len(lines), lines[-1]) == (11, "")
+    assert all(line.isprintable() for line in lines)
+    name = "T\ufffd]0;X\ufffd\ufffd\ufffd1A\ufffd"
+    assert lines[1].startswith(f"  thread {name} takes Lock 'b' made at ")
 
 
 def test_python_children_are_covered(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from tests.deadlock.programs import run
@@ -43,7 +44,45 @@ def read(path: Path) -> list[Event]:
     if not text.endswith("]"):
         text = text.rstrip(" \n,") + "]"
     events: list[Event] = json.loads(text)
+    check(events)
     return events
+
+
+def nanos(event: Event) -> tuple[int, int]:
+    """When an event begins and ends."""
+    start = round(event["ts"] * 1000)
+    return start, start + round(event.get("dur", 0) * 1000)
+
+
+def check(events: list[Event]) -> None:
+    """Slices of a lane lie within each other or apart (viewers drop others); arrows go onwards."""
+    spans = [
+        (event["tid"], start, -end)
+        for event in events
+        if event["ph"] == "X"
+        for start, end in [nanos(event)]
+    ]
+    lane = None
+    open_ends: list[int] = []
+    for tid, start, negative in sorted(spans):
+        if tid != lane:
+            lane, open_ends = tid, []
+        while open_ends and open_ends[-1] <= start:
+            open_ends.pop()
+        assert not open_ends or -negative <= open_ends[-1], (tid, start, -negative, open_ends)
+        open_ends.append(-negative)
+    # Each end of an arrow lies where a slice begins that takes some time.
+    begins = {(tid, start) for tid, start, negative in spans if start < -negative}
+    starts = {}
+    for event in events:
+        if event["ph"] in "sf":
+            assert (event["tid"], nanos(event)[0]) in begins, event
+        if event["ph"] == "s":
+            assert event["id"] not in starts
+            starts[event["id"]] = event
+    for event in events:
+        if event["ph"] == "f":
+            assert nanos(starts[event["id"]]) < nanos(event)
 
 
 def lanes(events: list[Event]) -> dict[str, int]:
@@ -102,16 +141,114 @@ def test_slices_of_a_lane_lie_within_each_other(tmp_path: Path) -> None:
     held = [each for each in slices(events, main) if "program.py" in each["name"]]
     # In two parts: b and c when a is released; of them c is released first.
     assert len(held) == 50 * 5
-    spans = sorted(
-        (round(each["ts"] * 1000), -round(each["dur"] * 1000)) for each in slices(events, main)
-    )
-    open_ends: list[int] = []
-    for start, negative in spans:
-        end = start - negative
-        while open_ends and open_ends[-1] <= start:
-            open_ends.pop()
-        assert not open_ends or end <= open_ends[-1], (start, end, open_ends)
-        open_ends.append(end)
+
+
+STRESS = """
+import queue, signal, threading, time
+from concurrent.futures import ThreadPoolExecutor
+class Wrapped:
+    # A condition over a lock that is not known releases it while it begins to wait.
+    def __init__(self):
+        self.lock = threading.Lock()
+    def acquire(self, *args):
+        return self.lock.acquire(*args)
+    def release(self):
+        self.lock.release()
+    def __enter__(self):
+        self.acquire()
+    def __exit__(self, *args):
+        self.release()
+there, back = threading.Lock(), threading.Lock()
+there.acquire(), back.acquire()
+def ping():
+    for _ in range(300):
+        there.release()
+        back.acquire()
+def pong():
+    for _ in range(300):
+        there.acquire()
+        back.release()
+jobs, lock, again = queue.Queue(3), threading.Lock(), threading.RLock()
+def produce():
+    for each in range(500):
+        with lock, again:
+            pass
+        jobs.put(each)
+def consume():
+    for _ in range(500):
+        jobs.get()
+        with again:
+            pass
+conditions = threading.Condition(), threading.Condition(Wrapped()), threading.Condition(lock)
+def notify(condition):
+    outer = threading.Lock()
+    for _ in range(150):
+        with condition, outer:
+            condition.notify_all()
+            condition.wait(0.001)
+barrier, permits = threading.Barrier(3), threading.Semaphore(2)
+def meet():
+    for _ in range(150):
+        barrier.wait()
+        with permits:
+            time.sleep(0)
+short, long = threading.Lock(), threading.Lock()
+handled = 0
+def handler(*args):
+    # Within a wait; the second one is held from one handler's call to the next. They may nest.
+    global handled
+    if short.acquire(False):
+        handled += 1
+        (long.release if long.locked() else long.acquire)()
+        short.release()
+targets = [(ping,), (pong,), (produce,), (consume,)]
+targets += [(notify, each) for each in conditions for _ in range(3)] + [(meet,)] * 3
+threads = [threading.Thread(target=each[0], args=each[1:]) for each in targets]
+signal.signal(signal.SIGALRM, handler)
+signal.setitimer(signal.ITIMER_REAL, 0.003, 0.003)
+for thread in threads:
+    thread.start()
+with conditions[1]:
+    while handled < 20:
+        conditions[1].wait(0.05)
+for thread in threads:
+    thread.join()
+with ThreadPoolExecutor(4) as pool:
+    assert sum(pool.map(abs, range(500))) == 124750
+signal.setitimer(signal.ITIMER_REAL, 0)
+"""
+
+
+def test_slices_of_many_threads_and_handlers_lie_within_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    done = run(tmp_path, STRESS, "--trace", str(path))
+    assert (done.returncode, done.stderr) == (0, "")
+    kinds = Counter(event["name"].partition(" ")[0] for event in read(path))
+    assert min(kinds[each] for each in ("hold", "wait", "wake", "woken")) > 500, kinds
+
+
+def test_locks_that_another_thread_releases_are_not_kept(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    # Each of them would be looked through at each acquire.
+    text = """
+    import threading
+    locks = [threading.Lock() for _ in range(20000)]
+    for lock in locks:
+        lock.acquire()
+    thread = threading.Thread(target=lambda: [lock.release() for lock in locks], name="releaser")
+    thread.start()
+    thread.join()
+    for lock in locks:
+        with lock:
+            pass
+    """
+    done = run(tmp_path, text, "--trace", str(path))
+    assert (done.returncode, done.stderr) == (0, "")
+    events = read(path)
+    held = [each for each in events if each["name"].startswith("hold Lock")]
+    # As they were released by this thread, and not cut by the releases of those before.
+    assert sum("program.py:2" in each["name"] for each in held) == 20000
+    assert "releaser" in lanes(events)
 
 
 def test_a_killed_program_leaves_what_it_wrote(tmp_path: Path) -> None:
@@ -178,6 +315,53 @@ def test_a_trace_that_cannot_be_written_changes_nothing_else(tmp_path: Path) -> 
     done = run(tmp_path, "print('done')", "--trace=/dev/full")
     assert (done.returncode, done.stdout) == (0, "done\n")
     assert done.stderr.startswith("ropewalk: the trace cannot be written: ")
+
+
+def test_a_second_trace_leaves_one_that_is_being_written_whole(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    text = """
+    lock = threading.Lock()
+    ready()
+    for _ in range(5000):
+        with lock:
+            pass
+    """
+    with Program(tmp_path, text, f"--trace={path}") as first, path.open() as file:
+        done = run(tmp_path, "print('second')", f"--trace={path}")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "second\n", "")
+        assert first.end()[0] == 0
+        # The first one's, which has no name any more.
+        assert file.read().count("hold Lock") == 5000
+    # The second one's.
+    assert not any(event["ph"] == "X" for event in read(path))
+
+
+def test_a_short_thread_takes_little_room(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    text = """
+    import threading
+    lock = threading.Lock()
+    def work():
+        with lock:
+            pass
+    for _ in range(500):
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    # More than are alive at a time leave pieces, and they are used up.
+    threads = [threading.Thread(target=lambda: [work() for _ in range(500)]) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    """
+    done = run(tmp_path, text, f"--trace={path}")
+    assert (done.returncode, done.stderr) == (0, "")
+    events = read(path)
+    assert len([each for each in events if "program.py:2" in each["name"]]) >= 500 + 20 * 500
+    text = path.read_text()
+    # Spaces are what has no use: at most a piece of each thread that was there at the same time.
+    assert text.count("  " * 64) * 128 < 25 * 65536
 
 
 def test_names_of_the_program_its_locks_and_its_pools_are_there(tmp_path: Path) -> None:

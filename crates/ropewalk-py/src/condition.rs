@@ -207,8 +207,13 @@ impl PyCondition {
     /// For the child of a fork: makes the lock free. The dead waiters are gone already.
     pub(crate) fn at_fork_reinit(&self, py: Python<'_>) -> PyResult<()> {
         match self.lock()?.kind() {
-            Ok(Held::Lock(lock)) => lock.reset_after_fork(),
-            Ok(Held::RLock(lock)) => lock.reset_after_fork(),
+            Ok(held) => {
+                order::freed(held);
+                match held {
+                    Held::Lock(lock) => lock.reset_after_fork(),
+                    Held::RLock(lock) => lock.reset_after_fork(),
+                }
+            }
             Err(lock) => {
                 host::call_method(lock.bind(py), intern!(py, "_at_fork_reinit"), ())?;
             }
@@ -289,11 +294,11 @@ impl PyCondition {
         match self.lock()?.kind() {
             Ok(Held::Lock(lock)) => {
                 lock.acquire().map_err(Error::from)?;
-                order::taken(py, Held::Lock(lock));
+                order::taken(py, Held::Lock(lock), true);
             }
             Ok(Held::RLock(lock)) => {
                 lock.acquire().map_err(Error::from)?;
-                order::taken(py, Held::RLock(lock));
+                order::taken(py, Held::RLock(lock), true);
             }
             Err(lock) => {
                 return host::call_method(lock.bind(py), intern!(py, "__enter__"), ())
@@ -311,13 +316,11 @@ impl PyCondition {
         traceback: &Bound<'_, PyAny>,
     ) -> PyResult<Py<PyAny>> {
         match self.lock()?.kind() {
-            Ok(Held::Lock(lock)) => {
-                lock.release().map_err(Error::from)?;
-                order::released(lock.resource());
+            Ok(held @ Held::Lock(lock)) => {
+                order::release(held, || lock.release()).map_err(Error::from)?;
             }
-            Ok(Held::RLock(lock)) => {
-                lock.release().map_err(Error::from)?;
-                order::released(lock.resource());
+            Ok(held @ Held::RLock(lock)) => {
+                order::release(held, || lock.release()).map_err(Error::from)?;
             }
             Err(lock) => {
                 let error = (kind, value, traceback);

@@ -34,14 +34,14 @@ impl PyLock {
 
 impl Drop for PyLock {
     fn drop(&mut self) {
-        order::gone(self.core.resource());
+        order::gone(self.held());
     }
 }
 
 impl PyLock {
     #[inline]
-    fn taken(&self, py: Python<'_>) {
-        order::taken(py, Held::Lock(&self.core));
+    fn held(&self) -> Held<'_> {
+        Held::Lock(&self.core)
     }
 }
 
@@ -75,26 +75,21 @@ impl PyLock {
         blocking: Given<'_, '_>,
         timeout: Given<'_, '_>,
     ) -> PyResult<bool> {
-        match lock_arguments(py, blocking, timeout)? {
-            Patience::Try if !self.core.try_acquire() => Ok(false),
-            Patience::Until(deadline)
-                if !self.core.acquire_until(deadline).map_err(Error::from)? =>
-            {
-                Ok(false)
-            }
-            _ => {
-                self.taken(py);
-                Ok(true)
-            }
+        let patience = lock_arguments(py, blocking, timeout)?;
+        let taken = match patience {
+            Patience::Try => self.core.try_acquire(),
+            Patience::Until(deadline) => self.core.acquire_until(deadline).map_err(Error::from)?,
+        };
+        if taken {
+            order::taken(py, self.held(), matches!(patience, Patience::Until(_)));
         }
+        Ok(taken)
     }
 
     /// Release the lock, allowing another thread that is blocked waiting for it to acquire it. The
     /// lock must be in the locked state, but needn't be locked by the same thread.
     fn release(&self) -> Result<(), Error> {
-        self.core.release()?;
-        order::released(self.core.resource());
-        Ok(())
+        Ok(order::release(self.held(), || self.core.release())?)
     }
 
     /// Return whether the lock is in the locked state.
@@ -128,7 +123,7 @@ impl PyLock {
 
     fn __enter__(&self, py: Python<'_>) -> Result<bool, Error> {
         self.core.acquire()?;
-        self.taken(py);
+        order::taken(py, self.held(), true);
         Ok(true)
     }
 
@@ -151,6 +146,7 @@ impl PyLock {
 
     /// Makes the lock free, in the child of a fork.
     fn _at_fork_reinit(&self) {
+        order::freed(self.held());
         self.core.reset_after_fork();
     }
 
@@ -193,18 +189,16 @@ macro_rules! lock_short_ways {
         #[cold]
         fn traced_acquire<'py>(lock: &Bound<'py, $class>) -> Option<Bound<'py, PyAny>> {
             (order::is_short() && lock.get().core.try_acquire()).then(|| {
-                lock.get().taken(lock.py());
+                order::taken(lock.py(), lock.get().held(), true);
                 direct::truth(lock.py(), true)
             })
         }
 
         #[cold]
         fn traced_release<'py>(lock: &Bound<'py, $class>) -> Option<Bound<'py, PyAny>> {
-            let core = &lock.get().core;
-            (order::is_short() && core.release().is_ok()).then(|| {
-                order::released(core.resource());
-                direct::nothing(lock.py())
-            })
+            let this = lock.get();
+            (order::is_short() && order::release(this.held(), || this.core.release()).is_ok())
+                .then(|| direct::nothing(lock.py()))
         }
     };
 }

@@ -3,12 +3,13 @@
 
 #![forbid(unsafe_code)]
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use ropewalk::sync::Held;
 use ropewalk::wait;
-use ropewalk::watch::{self, Taken};
+use ropewalk::watch::{self, Taken, Taking};
 
-use super::{origin, reporter};
+use super::{host, origin, reporter};
 
 /// Whether the core wants to know.
 #[inline]
@@ -16,11 +17,11 @@ pub(crate) fn is_checked() -> bool {
     watch::notes_locks()
 }
 
-/// A lock was taken by the Python code that runs now.
+/// A lock was taken by the Python code that runs now, which would have waited for it or not.
 #[inline]
-pub(crate) fn taken(py: Python<'_>, lock: Held<'_>) {
+pub(crate) fn taken(py: Python<'_>, lock: Held<'_>, waits: bool) {
     if is_checked() {
-        tell(py, lock);
+        tell(py, lock, waits);
     }
 }
 
@@ -31,38 +32,82 @@ pub(crate) fn is_short() -> bool {
 }
 
 #[cold]
-fn tell(py: Python<'_>, lock: Held<'_>) {
-    let (lock, kind, made, name) = match lock {
+fn tell(py: Python<'_>, lock: Held<'_>, waits: bool) {
+    let (lock, kind, origin, name) = match lock {
         Held::Lock(lock) => (lock.resource(), "Lock", lock.origin(), lock.name()),
         Held::RLock(lock) => (lock.resource(), "RLock", lock.origin(), lock.name()),
     };
-    watch::trace_taken(lock, kind, made, name.as_deref());
-    if !watch::checks_lock_order() {
-        return;
-    }
-    let made = made.describe().map(|at| format!(" made at {at}")).unwrap_or_default();
-    let name = name.map(|name| format!(" '{name}'")).unwrap_or_default();
-    let name = format!("{kind}{name}{made}");
-    let at = origin::here(py).origin().describe().unwrap_or_else(|| "an unknown line".into());
-    let thread = wait::current().name().map_or_else(|| "?".into(), |name| name.to_string());
-    for inversion in watch::lock_taken(&Taken { lock, name, at, thread }) {
-        reporter::tell(py, &inversion.to_string());
+    let name = name.as_deref();
+    let taken = watch::checks_lock_order().then(|| {
+        let made = origin.describe().map(|at| format!(" made at {at}")).unwrap_or_default();
+        let name = name.map(|name| format!(" '{name}'")).unwrap_or_default();
+        let name = format!("{kind}{name}{made}");
+        let at = origin::here(py).origin().describe().unwrap_or_else(|| "an unknown line".into());
+        let thread = wait::current().name().map_or_else(|| "?".into(), |name| name.to_string());
+        Taken { lock, name, at, thread, waits }
+    });
+    for inversion in watch::lock_taken(Taking { lock, kind, origin, name, taken }) {
+        reporter::tell(py, &inversion.describe(|text| clean(py, text)));
     }
 }
 
-/// A lock was released.
+/// A text without what a terminal would obey, as all that is shown.
+fn clean(py: Python<'_>, text: &str) -> String {
+    let clean = || -> PyResult<String> {
+        let clean = host::import(intern!(py, "ropewalk._tables"))?.getattr("clean")?;
+        host::call(&clean, (text,), None)?.extract()
+    };
+    // At the very end of the interpreter.
+    clean().unwrap_or_else(|_| text.escape_debug().to_string())
+}
+
+/// Releases a lock, and says so to who wants to know.
 #[inline]
-pub(crate) fn released(lock: usize) {
-    if is_checked() {
-        watch::lock_released(lock);
-        watch::trace_released(lock);
+pub(crate) fn release<R, E>(
+    lock: Held<'_>,
+    release: impl FnOnce() -> Result<R, E>,
+) -> Result<R, E> {
+    if !is_checked() {
+        return release();
+    }
+    // Any thread may release some locks: who has taken it is known until then.
+    let (lock, owner) = identity(lock);
+    let result = release()?;
+    if let Some(owner) = owner {
+        watch::lock_released(lock, owner);
+    }
+    Ok(result)
+}
+
+/// What a lock is known by, and who has taken it.
+fn identity(lock: Held<'_>) -> (usize, Option<usize>) {
+    match lock {
+        Held::Lock(lock) => (lock.resource(), lock.owner()),
+        Held::RLock(lock) => (lock.resource(), lock.owner()),
+    }
+}
+
+/// A lock is free from now on, whoever holds it.
+pub(crate) fn freed(lock: Held<'_>) {
+    if !is_checked() {
+        return;
+    }
+    let times = match lock {
+        Held::Lock(lock) => usize::from(lock.is_held()),
+        Held::RLock(lock) => lock.depth_hint(),
+    };
+    if let (lock, Some(owner)) = identity(lock) {
+        for _ in 0..times {
+            watch::lock_released(lock, owner);
+        }
     }
 }
 
 /// A lock is gone.
-pub(crate) fn gone(lock: usize) {
+pub(crate) fn gone(lock: Held<'_>) {
+    freed(lock);
     if watch::checks_lock_order() {
-        watch::lock_gone(lock);
+        watch::lock_gone(identity(lock).0);
     }
 }
 

@@ -36,7 +36,7 @@ impl PyRLock {
 
 impl Drop for PyRLock {
     fn drop(&mut self) {
-        order::gone(self.core.resource());
+        order::gone(self.held());
     }
 }
 
@@ -52,8 +52,8 @@ fn no_arguments(args: &Bound<'_, PyTuple>, kwargs: Option<&Bound<'_, PyDict>>) -
 
 impl PyRLock {
     #[inline]
-    fn taken(&self, py: Python<'_>) {
-        order::taken(py, Held::RLock(&self.core));
+    fn held(&self) -> Held<'_> {
+        Held::RLock(&self.core)
     }
 }
 
@@ -97,26 +97,21 @@ impl PyRLock {
         blocking: Given<'_, '_>,
         timeout: Given<'_, '_>,
     ) -> PyResult<bool> {
-        match lock_arguments(py, blocking, timeout)? {
-            Patience::Try if !self.core.try_acquire() => Ok(false),
-            Patience::Until(deadline)
-                if !self.core.acquire_until(deadline).map_err(Error::from)? =>
-            {
-                Ok(false)
-            }
-            _ => {
-                self.taken(py);
-                Ok(true)
-            }
+        let patience = lock_arguments(py, blocking, timeout)?;
+        let taken = match patience {
+            Patience::Try => self.core.try_acquire(),
+            Patience::Until(deadline) => self.core.acquire_until(deadline).map_err(Error::from)?,
+        };
+        if taken {
+            order::taken(py, self.held(), matches!(patience, Patience::Until(_)));
         }
+        Ok(taken)
     }
 
     /// Release the lock, allowing another thread that is blocked waiting for it to acquire it. The
     /// lock must be owned by this thread.
     fn release(&self) -> Result<(), Error> {
-        self.core.release()?;
-        order::released(self.core.resource());
-        Ok(())
+        Ok(order::release(self.held(), || self.core.release())?)
     }
 
     /// Return whether the lock is held by any thread.
@@ -126,7 +121,7 @@ impl PyRLock {
 
     fn __enter__(&self, py: Python<'_>) -> Result<bool, Error> {
         self.core.acquire()?;
-        self.taken(py);
+        order::taken(py, self.held(), true);
         Ok(true)
     }
 
@@ -170,6 +165,7 @@ impl PyRLock {
 
     /// Makes the lock free, in the child of a fork.
     fn _at_fork_reinit(&self) {
+        order::freed(self.held());
         self.core.reset_after_fork();
     }
 

@@ -27,7 +27,9 @@ impl Chunk {
     pub(crate) fn new(file: &File, place: u64, size: usize) -> io::Result<Self> {
         reserve(file, place, size)?;
         let offset = libc::off_t::try_from(place).map_err(io::Error::other)?;
-        // SAFETY: a new mapping, anywhere. Nobody shortens the file, and its blocks are there.
+        // SAFETY: a new mapping, anywhere, whose blocks are there. The file is a new one that we do not
+        // shorten below it, and no other start of ours does (`new_file`). Somebody else could: then a
+        // write here is a fatal signal, not a wrong value.
         let start = unsafe {
             libc::mmap(
                 std::ptr::null_mut(),

@@ -12,6 +12,8 @@ mod fork;
 #[cfg(unix)]
 mod leaving;
 #[cfg(unix)]
+mod new_file;
+#[cfg(unix)]
 mod own_file;
 #[cfg(unix)]
 mod poll;
@@ -34,6 +36,8 @@ pub(crate) use fork::on_fork;
 pub(crate) use futex::{wait, wake};
 #[cfg(unix)]
 pub(crate) use leaving::{note_leaving, wait_until_left};
+#[cfg(unix)]
+pub(crate) use new_file::new_file;
 #[cfg(unix)]
 pub(crate) use own_file::OwnFile;
 #[cfg(unix)]

@@ -16,6 +16,8 @@ mod owed;
 mod park;
 mod queue;
 mod registry;
+#[cfg(all(unix, not(loom)))]
+mod released;
 mod report;
 mod runtime;
 mod site;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use super::deadline::Deadline;
 use super::object::ObjectInfo;
 use super::queue::{Node, Standing, erase};
+#[cfg(all(unix, not(loom)))]
+use super::released::ReleasedByOthers;
 use super::report::Deadlock;
 use super::runtime::Resource;
 use super::tally::{ThreadTally, WaitedFor};
@@ -33,6 +35,8 @@ pub struct ThreadInfo {
     /// When it was registered.
     began: u64,
     pub(super) tally: ThreadTally,
+    #[cfg(all(unix, not(loom)))]
+    pub(crate) released: ReleasedByOthers,
 }
 
 #[derive(Debug)]
@@ -69,7 +73,7 @@ pub struct WaitView<'a> {
     pub object: Option<&'a ObjectInfo>,
     /// When it gives up.
     pub deadline: Deadline,
-    since: u64,
+    pub(crate) since: u64,
     /// A number that no other wait of the process has.
     pub serial: u64,
     /// Whether a waker has chosen this thread, or the wait was refused: it is about to go on. Or it
@@ -114,6 +118,8 @@ impl ThreadInfo {
             leaving: AtomicUsize::new(0),
             began: crate::primitive::now(),
             tally: ThreadTally::new(),
+            #[cfg(all(unix, not(loom)))]
+            released: ReleasedByOthers::new(),
         }
     }
 
@@ -230,6 +236,22 @@ impl ThreadInfo {
             }
         }
         self.waiting.lock().0 = std::ptr::null();
+    }
+
+    /// When the waits began that the thread is in, the outermost first: there is one if this is
+    /// called by a handler, or by a lock of the host's that is released by the wait itself.
+    #[cfg(all(unix, not(loom)))]
+    pub(crate) fn waits_began(&self) -> Vec<u64> {
+        let innermost = self.waiting.lock();
+        let mut began = Vec::new();
+        let mut record = innermost.0;
+        while !record.is_null() {
+            // SAFETY: published records are alive.
+            let each = unsafe { &*record };
+            began.insert(0, each.since);
+            record = each.outer;
+        }
+        began
     }
 
     /// Has nobody else find the wait that this thread is in, because it is refused already.

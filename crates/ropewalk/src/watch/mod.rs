@@ -5,14 +5,18 @@
 #![forbid(unsafe_code)]
 
 mod deadlock;
+#[cfg(all(unix, not(loom)))]
+mod events;
 // There is no fork in a model.
 #[cfg(not(loom))]
 mod fork;
+#[cfg(all(unix, not(loom)))]
+mod held;
 mod knot;
 mod monitor;
 #[cfg(not(loom))]
 mod on_wait;
-#[cfg(not(loom))]
+#[cfg(all(unix, not(loom)))]
 mod order;
 #[cfg(not(loom))]
 mod pools;
@@ -30,15 +34,14 @@ pub use deadlock::{
 };
 #[cfg(not(loom))]
 pub use fork::{after_fork, after_fork_in_child, before_fork};
+#[cfg(all(unix, not(loom)))]
+pub use held::{Taking, lock_released, lock_taken, notes_locks};
 pub(crate) use knot::pool_was_made;
 pub use monitor::{set_grace, set_reporter};
 #[cfg(not(loom))]
 pub(crate) use on_wait::once_on_wait;
-#[cfg(not(loom))]
-pub use order::{
-    Inversion, Pair, Taken, checks_lock_order, lock_gone, lock_released, lock_taken, notes_locks,
-    set_lock_order,
-};
+#[cfg(all(unix, not(loom)))]
+pub use order::{Inversion, Pair, Taken, checks_lock_order, lock_gone, set_lock_order};
 #[cfg(not(loom))]
 pub(crate) use pools::{PoolInfo, PoolState};
 #[cfg(not(loom))]
@@ -50,4 +53,4 @@ pub use snapshot::{
     ObjectLook, Snapshot, ThreadLook, ThreadState, WaitLook, find_deadlocks, snapshot,
 };
 #[cfg(all(unix, not(loom)))]
-pub use trace::{is_tracing, start_trace, stop_trace, trace_released, trace_taken};
+pub use trace::{is_tracing, start_trace, stop_trace};

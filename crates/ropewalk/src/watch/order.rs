@@ -1,30 +1,21 @@
 //! Possible deadlocks: two locks that are taken in both orders, at different times.
 //!
-//! Nothing is recorded unless it is switched on; a lock then asks one flag. Switched on, each thread
-//! has the list of the locks that it holds, and there is one table of pairs: which lock was taken
-//! while which was held, and where. A pair that comes up in both orders is told once.
+//! There is one table of pairs: which lock was taken while which was held, and where. A pair that
+//! comes up in both orders is told once. A lock that is only tried (`acquire(blocking=False)`) waits
+//! for nobody: it is held afterwards, but to take it makes no pair.
 //!
 //! A pair that is always taken under a third lock cannot deadlock and is told all the same; so are
 //! longer cycles not. Both are what users of such checks are used to.
 
 #![forbid(unsafe_code)]
 
-use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
-use crate::primitive::{AtomicU32, Ordering, ShortLock, thread_local};
+use super::held::{self, Held};
+use crate::primitive::ShortLock;
 
-/// Who wants to know of each lock that is taken or released: a lock asks once for all of them.
-static NOTED: AtomicU32 = AtomicU32::new(0);
-/// This check.
-const ORDER: u32 = 1;
-/// A trace.
-pub(super) const TRACE: u32 = 2;
 static PAIRS: ShortLock<Option<Pairs>> = ShortLock::new(None);
-
-thread_local! {
-    static HELD: RefCell<Vec<Taken>> = const { RefCell::new(Vec::new()) };
-}
 
 /// A lock that was taken, and where.
 #[derive(Debug, Clone)]
@@ -37,15 +28,17 @@ pub struct Taken {
     pub at: String,
     /// The thread that took it.
     pub thread: String,
+    /// Whether it would have waited for the lock.
+    pub waits: bool,
 }
 
 /// Two locks, the second taken while the first was held.
 #[derive(Debug, Clone)]
 pub struct Pair {
     /// What was held.
-    pub outer: Taken,
+    pub outer: Arc<Taken>,
     /// What was taken then.
-    pub inner: Taken,
+    pub inner: Arc<Taken>,
 }
 
 /// Two locks that were taken in both orders.
@@ -57,140 +50,107 @@ pub struct Inversion {
     pub now: Pair,
 }
 
-impl std::fmt::Display for Inversion {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (a, b) = (&self.now.outer.name, &self.now.inner.name);
-        writeln!(f, "possible deadlock: two locks are taken in both orders")?;
-        for pair in [&self.now, &self.before] {
-            writeln!(f, "  thread {} takes {}", pair.inner.thread, pair.outer.name)?;
-            writeln!(f, "    at {}", pair.outer.at)?;
-            writeln!(f, "  and then {}", pair.inner.name)?;
-            writeln!(f, "    at {}", pair.inner.at)?;
+impl Inversion {
+    /// What is said about it. Names come from the program: `clean` takes out of them what a terminal
+    /// would obey.
+    #[must_use]
+    pub fn describe(&self, clean: impl Fn(&str) -> String) -> String {
+        let mut lines = vec!["possible deadlock: two locks are taken in both orders".to_owned()];
+        for Pair { outer, inner } in [&self.now, &self.before] {
+            lines.push(format!("  thread {} takes {}", clean(&inner.thread), clean(&outer.name)));
+            lines.push(format!("    at {}", clean(&outer.at)));
+            lines.push(format!("  and then {}", clean(&inner.name)));
+            lines.push(format!("    at {}", clean(&inner.at)));
         }
-        write!(f, "  take {a} and {b} in one order everywhere")
+        let (a, b) = (clean(&self.now.outer.name), clean(&self.now.inner.name));
+        lines.push(format!("  take {a} and {b} in one order everywhere"));
+        lines.join("\n")
     }
 }
 
+/// Each lock that was taken while another one was held, or the other way round.
+type Pairs = HashMap<usize, Others>;
+
+/// What a lock makes pairs with.
 #[derive(Default)]
-struct Pairs {
-    seen: HashMap<(usize, usize), Pair>,
-    told: HashSet<(usize, usize)>,
+struct Others {
+    /// What was taken while it was held.
+    inner: HashMap<usize, Seen>,
+    /// What was held while it was taken.
+    outer: HashSet<usize>,
+}
+
+struct Seen {
+    pair: Pair,
+    /// It was told, or its inversion was.
+    told: bool,
 }
 
 /// Switches the check on or off, from the next acquire on.
 pub fn set_lock_order(on: bool) {
-    set(ORDER, on);
-}
-
-/// Sets what somebody wants to know; returns whether it was set before.
-pub(super) fn set(what: u32, on: bool) -> bool {
-    // Relaxed (all of them): nothing else is published by it.
-    let before = if on {
-        NOTED.fetch_or(what, Ordering::Relaxed)
-    } else {
-        NOTED.fetch_and(!what, Ordering::Relaxed)
-    };
-    before & what != 0
-}
-
-#[inline]
-pub(super) fn notes(what: u32) -> bool {
-    NOTED.load(Ordering::Relaxed) & what != 0
-}
-
-/// Whether anybody wants to know of locks that are taken and released.
-#[inline]
-#[must_use]
-pub fn notes_locks() -> bool {
-    NOTED.load(Ordering::Relaxed) != 0
+    held::set(held::ORDER, on);
 }
 
 /// Whether the check is on.
 #[inline]
 #[must_use]
 pub fn checks_lock_order() -> bool {
-    notes(ORDER)
+    held::notes(held::ORDER)
 }
 
-/// Says that the calling thread has taken a lock; returns the inversions that this showed.
-pub fn lock_taken(taken: &Taken) -> Vec<Inversion> {
-    let held: Vec<Taken> = HELD.with_borrow_mut(|held| {
-        let before = held.clone();
-        held.push(taken.clone());
-        before
-    });
-    // A lock that is taken again is no pair with anything that came in between.
-    if held.iter().any(|outer| outer.lock == taken.lock) {
-        return Vec::new();
+/// The calling thread has taken a lock while it `held` others; returns the inversions that this
+/// showed.
+pub(super) fn taken(held: &[Held], inner: &Arc<Taken>) -> Vec<Inversion> {
+    let mut found = Vec::new();
+    // What did not wait makes no order. A lock that is taken again is no pair with anything that
+    // came in between.
+    if held.is_empty() || !inner.waits || held.iter().any(|outer| outer.lock == inner.lock) {
+        return found;
     }
     let mut table = PAIRS.lock();
     let pairs = table.get_or_insert_default();
-    let mut found = Vec::new();
-    for outer in held {
-        let (a, b) = (outer.lock, taken.lock);
-        let now = Pair { outer, inner: taken.clone() };
-        if let Some(before) = pairs.seen.get(&(b, a))
-            && pairs.told.insert((a.min(b), a.max(b)))
-        {
-            found.push(Inversion { before: before.clone(), now: now.clone() });
+    for outer in held.iter().filter_map(|held| held.taken.as_ref()) {
+        let (a, b) = (outer.lock, inner.lock);
+        if pairs.get(&a).is_some_and(|others| others.inner.contains_key(&b)) {
+            continue;
         }
-        pairs.seen.entry((a, b)).or_insert(now);
+        let pair = Pair { outer: outer.clone(), inner: inner.clone() };
+        let before = pairs.get_mut(&b).and_then(|others| others.inner.get_mut(&a));
+        let told = before.is_some();
+        if let Some(before) = before
+            && !std::mem::replace(&mut before.told, true)
+        {
+            found.push(Inversion { before: before.pair.clone(), now: pair.clone() });
+        }
+        pairs.entry(a).or_default().inner.insert(b, Seen { pair, told });
+        pairs.entry(b).or_default().outer.insert(a);
     }
     found
 }
 
-/// Says that a lock was released. Any thread may release some locks: one that the calling thread
-/// does not hold is left out.
-pub fn lock_released(lock: usize) {
-    HELD.with_borrow_mut(|held| {
-        if let Some(index) = held.iter().rposition(|taken| taken.lock == lock) {
-            held.remove(index);
-        }
-    });
-}
-
 /// Says that a lock is gone: another may get its address.
 pub fn lock_gone(lock: usize) {
-    if let Some(pairs) = &mut *PAIRS.lock() {
-        pairs.seen.retain(|(a, b), _| *a != lock && *b != lock);
-        pairs.told.retain(|(a, b)| *a != lock && *b != lock);
+    let mut table = PAIRS.lock();
+    let Some(pairs) = &mut *table else { return };
+    let Some(others) = pairs.remove(&lock) else { return };
+    for inner in others.inner.keys() {
+        forget(pairs, *inner, |others| {
+            others.outer.remove(&lock);
+        });
+    }
+    for outer in &others.outer {
+        forget(pairs, *outer, |others| {
+            others.inner.remove(&lock);
+        });
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn take(lock: usize) -> Vec<Inversion> {
-        let text = |what: &str| format!("{what} {lock}");
-        let (name, at, thread) = (text("lock"), text("line"), "t".into());
-        lock_taken(&Taken { lock, name, at, thread })
-    }
-
-    #[test]
-    fn a_pair_in_both_orders_is_told_once_and_forgotten_with_its_lock() {
-        assert!(take(1).is_empty());
-        assert!(take(2).is_empty());
-        lock_released(2);
-        lock_released(1);
-        assert!(take(2).is_empty());
-        let found = take(1);
-        assert_eq!(found.len(), 1);
-        let text = found[0].to_string();
-        assert!(text.contains("lock 1") && text.contains("lock 2"), "{text}");
-        lock_released(1);
-        assert!(take(1).is_empty(), "it is told once");
-        lock_released(1);
-        lock_gone(1);
-        assert!(take(1).is_empty());
-        lock_released(1);
-        lock_released(2);
-        // In the other order again: the first order was forgotten with the lock, this one is kept.
-        assert!(take(2).is_empty());
-        assert!(take(1).is_empty());
-        assert!(take(1).is_empty(), "taken again");
-        lock_released(1);
-        lock_released(1);
-        lock_released(2);
+/// Takes something away from what is known of a lock, which may be all.
+fn forget(pairs: &mut Pairs, lock: usize, what: impl FnOnce(&mut Others)) {
+    if let Some(others) = pairs.get_mut(&lock) {
+        what(others);
+        if others.inner.is_empty() && others.outer.is_empty() {
+            pairs.remove(&lock);
+        }
     }
 }

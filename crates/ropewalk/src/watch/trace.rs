@@ -1,17 +1,21 @@
 //! `--trace`: every wait, wake and held lock, as events that Perfetto and Chrome open.
 //!
 //! Each thread writes its events, as text, into a piece of the file that is mapped into memory and
-//! belongs to it alone. So threads do not wait for each other, at most one piece a thread is in
-//! memory, and what was written is in the file even when the process is killed. Unused room is
-//! spaces; the events are a JSON array, whose end viewers do not insist on.
+//! belongs to it alone, until it ends and another one goes on there. So threads do not wait for each
+//! other, at most one piece a thread is in memory, and what was written is in the file even when the
+//! process is killed. Unused room is spaces; the events are a JSON array, whose end viewers do not
+//! insist on.
 //!
 //! - A wait is a slice of its thread's lane, written when it ends.
-//! - A wake is a short slice of the waker's lane, with an arrow to another one at the end of the
-//!   wait: from the wake until the woken thread goes on. (Perfetto takes for the beginning of an
-//!   arrow the slice that began first, so the wait itself cannot be its end.)
+//! - A wake is a short slice of the waker's lane (as long as it takes to write it), with an arrow to
+//!   another one at the end of the wait: from the wake until the woken thread goes on. (Perfetto takes
+//!   for the beginning of an arrow the slice that began first, so the wait itself cannot be its end.)
 //! - A held lock is a slice, written when it is released, where the host tells of it
-//!   ([`lock_taken`], [`lock_released`]).
+//!   (`held.rs`).
 //! - A queue's depth is a counter, read when a wait for it ends, and now and then.
+//!
+//! The slices of a lane lie within each other or apart: viewers drop those that overlap. So a held
+//! lock is cut in pieces where something else ends or begins that does not lie within it.
 
 #![forbid(unsafe_code)]
 
@@ -19,16 +23,17 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
-use super::order;
+use super::events::{
+    HoldTitle, Text, Title, arrow, counter, hold, hold_title, name, push_escaped, slice,
+};
+use super::held::{self, Held};
 use super::pools::pools;
 use super::snapshot::look_at_wait;
-use crate::platform::{Chunk, GRAIN, OwnFile};
+use crate::platform::{Chunk, GRAIN, OwnFile, new_file};
 use crate::primitive::{AtomicU64, OnceLock, Ordering, ShortLock, now, thread_local};
 use crate::wait::{
-    Depth, ObjectInfo, Origin, ResourceKind, ThreadInfo, ThreadRef, current, measure_exactly,
-    objects, threads,
+    Depth, ObjectInfo, Origin, ThreadInfo, ThreadRef, current, measure_exactly, objects, threads,
 };
 
 static TRACE: OnceLock<Trace> = OnceLock::new();
@@ -46,21 +51,12 @@ struct Trace {
     file: OwnFile<File>,
     /// Where the next piece begins.
     end: AtomicU64,
+    /// What threads that have ended left of theirs.
+    left: ShortLock<Vec<Chunk>>,
     pid: u32,
     /// Why it ended early.
     problem: ShortLock<Option<io::Error>>,
 }
-
-/// A lock that the thread holds, and since when.
-#[derive(Debug)]
-struct Held {
-    lock: usize,
-    since: u64,
-    title: HoldTitle,
-}
-
-/// How the event of a lock begins, up to its time.
-type HoldTitle = Arc<[u8]>;
 
 /// So many lines that made locks are remembered by a thread.
 const SITES: usize = 16;
@@ -73,7 +69,7 @@ struct Sites {
 }
 
 /// What a thread has for its events.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Lane {
     piece: Option<Chunk>,
     /// The event that is being written.
@@ -81,7 +77,9 @@ struct Lane {
     /// What ends each event of this thread.
     tail: Vec<u8>,
     named: bool,
-    held: Vec<Held>,
+    /// See [`Text`].
+    last: u64,
+    awake: u64,
     sites: Sites,
 }
 
@@ -92,25 +90,41 @@ thread_local! {
             text: Vec::new(),
             tail: Vec::new(),
             named: false,
-            held: Vec::new(),
+            last: 0,
+            awake: 0,
             sites: Sites { known: Vec::new(), next: 0 },
         })
     };
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        // Not in the child of a fork, which may have been made while the lock was held.
+        if let (Some(piece), Some(trace)) =
+            (self.piece.take(), TRACE.get().filter(|_| is_tracing()))
+        {
+            trace.left.lock().push(piece);
+        }
+    }
 }
 
 /// Whether events are written.
 #[inline]
 #[must_use]
 pub fn is_tracing() -> bool {
-    order::notes(order::TRACE)
+    held::notes(held::TRACE)
 }
 
-/// Begins to write events into a new file. A process can do so once.
+/// Begins to write events into a new file, also where there is one of that name. A process can do
+/// so once.
 ///
 /// # Errors
 /// The file cannot be made, or there is one being written already.
 pub fn start_trace(path: &Path) -> io::Result<()> {
-    let file = File::options().read(true).write(true).create(true).truncate(true).open(path)?;
+    if TRACE.get().is_some() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    let file = new_file(path)?;
     // Now, so that a full disk is an error of this call.
     let mut first = Chunk::new(&file, 0, GRAIN)?;
     let pid = std::process::id();
@@ -118,14 +132,14 @@ pub fn start_trace(path: &Path) -> io::Result<()> {
     first.push(process_name(pid).as_bytes());
     first.push(b",\n");
     let end = AtomicU64::new(GRAIN as u64);
-    let problem = ShortLock::new(None);
+    let (left, problem) = (ShortLock::new(Vec::new()), ShortLock::new(None));
     let file = OwnFile::new(file)?;
-    if TRACE.set(Trace { file, end, pid, problem }).is_err() {
+    if TRACE.set(Trace { file, end, left, pid, problem }).is_err() {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
     LANE.with_borrow_mut(|lane| lane.piece = Some(first));
     measure_exactly();
-    order::set(order::TRACE, true);
+    held::set(held::TRACE, true);
     Ok(())
 }
 
@@ -136,17 +150,17 @@ pub fn start_trace(path: &Path) -> io::Result<()> {
 /// The disk is full.
 pub fn stop_trace() -> io::Result<()> {
     let Some(trace) = TRACE.get() else { return Ok(()) };
-    if order::set(order::TRACE, false) {
+    if held::set(held::TRACE, false) {
         for thread in threads() {
             let wait = thread.look(|wait| {
-                wait.filter(|wait| !wait.what.is_internal()).map(|wait| look_at_wait(&wait))
+                wait.filter(|wait| !wait.what.is_internal())
+                    .map(|wait| (wait.since, look_at_wait(&wait)))
             });
-            if let Some(wait) = wait {
+            if let Some((since, wait)) = wait {
                 let end = now();
-                let nanos = u64::try_from(wait.waited.as_nanos()).unwrap_or(u64::MAX);
                 let title = Title::new(wait.kind, wait.name.as_deref(), wait.made_at.as_deref());
                 trace.write_for(&thread, |text| {
-                    slice(text, "wait", Some(title), end.saturating_sub(nanos), end);
+                    slice(text, "wait", Some(title), since, end);
                 });
             }
         }
@@ -186,7 +200,7 @@ fn process_name(pid: u32) -> String {
 
 /// In the child of a fork: the file is the parent's.
 pub(super) fn after_fork_in_child() {
-    order::set(order::TRACE, false);
+    held::set(held::TRACE, false);
 }
 
 /// A wait is over.
@@ -194,10 +208,16 @@ pub(super) fn waited(thread: &ThreadRef, object: &ObjectInfo, since: u64) {
     let Some(trace) = TRACE.get() else { return };
     let end = now();
     let flow = thread.take_flow();
-    trace.write(|text, _| {
+    trace.write(|text| {
+        let last = *text.last;
+        // It may wait several turns, and a handler run in between: this is the last one.
+        let since = since.max(*text.awake);
+        held::taken_since(since, |held| cut(text, held, &[], end));
         Title::of(object, |title| slice(text, "wait", Some(title), since, end));
-        let woken = (flow >> FLOW_BITS) + 1;
-        if flow != 0 && (since..end).contains(&woken) {
+        let wake = flow >> FLOW_BITS;
+        // A handler may have held something when the wake came, and released it.
+        let woken = (wake + 1).max(last);
+        if flow != 0 && wake >= since && woken < end {
             slice(text, "woken", None, woken, end);
             arrow(text, "f\",\"bp\":\"e", flow, woken);
         }
@@ -211,21 +231,17 @@ pub(super) fn wakes(woken: &ThreadInfo) {
     let at = now();
     let flow = (at << FLOW_BITS) | (FLOW.fetch_add(1, Ordering::Relaxed) % (1 << FLOW_BITS));
     woken.set_flow(flow);
-    trace.write(|text, _| {
-        // An arrow needs a slice to begin at.
-        let name = woken.name();
+    let name = woken.name();
+    trace.write(|text| {
+        // An arrow needs a slice to begin at. It ends now, so that whatever comes next is outside.
         let title = Title { kind: "thread", name: name.as_deref(), quoted: true };
-        slice(text, "wake", Some(title), at, at + 1_000);
+        slice(text, "wake", Some(title), at, now().max(at + 1));
         arrow(text, "s", flow, at);
     });
 }
 
-/// Says that the calling thread has taken a lock that is of a kind, was made at `origin` and may
-/// have a name.
-pub fn trace_taken(lock: usize, kind: &'static str, origin: Origin, name: Option<&str>) {
-    if !is_tracing() {
-        return;
-    }
+/// How the event of a lock begins that is of a kind, was made at `origin` and may have a name.
+pub(super) fn title_of_hold(kind: &'static str, origin: Origin, name: Option<&str>) -> HoldTitle {
     // Found before anything is borrowed: it may call the host, which may take locks.
     let site = if let (Origin::Host(site), None) = (origin, name) {
         Some((site.code(), site.position(), kind.as_ptr() as usize))
@@ -233,7 +249,7 @@ pub fn trace_taken(lock: usize, kind: &'static str, origin: Origin, name: Option
         None
     };
     let known = site.and_then(|site| LANE.with_borrow(|lane| lane.sites.find(site)));
-    let title = known.unwrap_or_else(|| {
+    known.unwrap_or_else(|| {
         let made_at = if name.is_none() { origin.describe_shared() } else { None };
         let title =
             hold_title(Title { kind, name: name.or(made_at.as_deref()), quoted: name.is_some() });
@@ -241,8 +257,7 @@ pub fn trace_taken(lock: usize, kind: &'static str, origin: Origin, name: Option
             LANE.with_borrow_mut(|lane| lane.sites.add(site, title.clone()));
         }
         title
-    });
-    LANE.with_borrow_mut(|lane| lane.held.push(Held { lock, since: now(), title }));
+    })
 }
 
 impl Sites {
@@ -260,43 +275,41 @@ impl Sites {
     }
 }
 
-fn hold_title(title: Title<'_>) -> HoldTitle {
-    let mut text = b"{\"ph\":\"X\",\"name\":\"hold ".to_vec();
-    title.push(&mut text);
-    text.extend_from_slice(b"\",\"cat\":\"hold\",\"ts\":");
-    text.into()
-}
-
-/// Says that a lock was released. One that another thread has taken is left out.
-pub fn trace_released(lock: usize) {
-    let Some(trace) = TRACE.get().filter(|_| is_tracing()) else { return };
+/// The calling thread, which holds these locks, has released the first of them: before it sleeps in
+/// waits that began at those times, or in a handler that one of them runs.
+pub(super) fn released(held: &mut [Held], waits: &[u64]) {
+    let Some(trace) = TRACE.get() else { return };
     let at = now();
-    trace.write(|text, held| {
-        let Some(place) = held.iter().rposition(|held| held.lock == lock) else { return };
-        // Slices of a lane must lie within each other: those that were taken later are cut in two.
-        for later in held[place + 1..].iter_mut().rev() {
-            later.write(text, at);
-            later.since = at;
+    trace.write(|text| {
+        if waits.is_empty() {
+            *text.awake = at;
         }
-        held.remove(place).write(text, at);
+        // Slices of a lane must lie within each other: those that were taken later are cut in two.
+        for each in held.iter_mut().rev() {
+            cut(text, each, waits, at);
+        }
     });
 }
 
-impl Held {
-    fn write(&self, text: &mut Text<'_>, until: u64) {
-        text.to.extend_from_slice(&self.title);
-        push_micros(text.to, self.since);
-        text.to.extend_from_slice(b",\"dur\":");
-        push_micros(text.to, until.saturating_sub(self.since));
-        text.to.extend_from_slice(text.tail);
+/// Writes how long a lock was held until now, in pieces that do not reach across the begin of a wait
+/// that goes on.
+fn cut(text: &mut Text<'_>, held: &mut Held, waits: &[u64], at: u64) {
+    let since = std::mem::replace(&mut held.since, at);
+    let Some(title) = &held.title else { return };
+    let mut from = since;
+    for wait in waits.iter().filter(|wait| (since + 1..at).contains(wait)) {
+        hold(text, title, from, *wait);
+        // Later than the wait, which is then the outer one for everybody.
+        from = wait + 1;
     }
+    hold(text, title, from, at);
 }
 
 /// Writes how much is in the queue that was waited for, and now and then in all queues.
 fn sample(trace: &Trace, object: &ObjectInfo, at: u64) {
     let depth = |object: &ObjectInfo| object.look().and_then(|look| look.depth);
     let count = |object: &ObjectInfo, depth: Depth| {
-        trace.write(|text, _| {
+        trace.write(|text| {
             Title::of(object, |title| counter(text, title, depth.now, at));
         });
     };
@@ -315,7 +328,7 @@ fn sample(trace: &Trace, object: &ObjectInfo, at: u64) {
             }
         }
         for pool in pools() {
-            trace.write(|text, _| {
+            trace.write(|text| {
                 let title = Title { kind: "pool", name: Some(&pool.name), quoted: true };
                 counter(text, title, pool.queued, at);
             });
@@ -324,21 +337,20 @@ fn sample(trace: &Trace, object: &ObjectInfo, at: u64) {
 }
 
 impl Trace {
-    /// Writes events of the calling thread: `fill` appends them, with the locks that it holds at
-    /// hand.
-    fn write(&self, fill: impl FnOnce(&mut Text<'_>, &mut Vec<Held>)) {
+    /// Writes events of the calling thread: `fill` appends them.
+    fn write(&self, fill: impl FnOnce(&mut Text<'_>)) {
         Self::with_lane(|lane| {
-            let Lane { piece, text, tail, named, held, .. } = lane;
+            let Lane { piece, text, tail, named, last, awake, .. } = lane;
             if tail.is_empty() {
                 *tail = self.tail_of(&current());
             }
-            let mut text = Text { to: text, tail };
+            let mut text = Text { to: text, tail, last, awake };
             // It may get its name after its first event.
             if !*named && let Some(its) = current().name() {
                 *named = true;
                 name(&mut text, &its);
             }
-            fill(&mut text, held);
+            fill(&mut text);
             self.flush(piece, text.to);
         });
     }
@@ -347,7 +359,7 @@ impl Trace {
     fn write_for(&self, thread: &ThreadInfo, fill: impl FnOnce(&mut Text<'_>)) {
         Self::with_lane(|lane| {
             let tail = self.tail_of(thread);
-            fill(&mut Text { to: &mut lane.text, tail: &tail });
+            fill(&mut Text { to: &mut lane.text, tail: &tail, last: &mut 0, awake: &mut 0 });
             self.flush(&mut lane.piece, &lane.text);
         });
     }
@@ -364,6 +376,12 @@ impl Trace {
 
     fn flush(&self, piece: &mut Option<Chunk>, text: &[u8]) {
         if text.is_empty() || piece.as_mut().is_some_and(|piece| piece.push(text)) {
+            return;
+        }
+        // The lock is held for this line only.
+        let left = self.left.lock().pop();
+        *piece = left;
+        if piece.as_mut().is_some_and(|piece| piece.push(text)) {
             return;
         }
         *piece = self.next_piece();
@@ -386,163 +404,11 @@ impl Trace {
         match self.file().and_then(|file| Chunk::new(file, place, GRAIN)) {
             Ok(piece) => Some(piece),
             Err(error) => {
-                order::set(order::TRACE, false);
+                held::set(held::TRACE, false);
                 let old = self.problem.lock().replace(error);
                 drop(old);
                 None
             }
         }
-    }
-}
-
-/// Where events are written: each ends with the same process and thread.
-struct Text<'a> {
-    to: &'a mut Vec<u8>,
-    tail: &'a [u8],
-}
-
-/// What a thing is called.
-#[derive(Clone, Copy)]
-struct Title<'a> {
-    kind: &'a str,
-    name: Option<&'a str>,
-    /// A name that was given, or a line.
-    quoted: bool,
-}
-
-impl Title<'_> {
-    fn new<'a>(kind: ResourceKind, name: Option<&'a str>, made_at: Option<&'a str>) -> Title<'a> {
-        let kind = match (kind, name, made_at) {
-            // The one event without a line of its own.
-            (ResourceKind::Event, None, None) => "start of a thread",
-            _ => kind.name(),
-        };
-        Title { kind, quoted: name.is_some(), name: name.or(made_at) }
-    }
-
-    /// Calls `with` with what a thing is called.
-    fn of<R>(object: &ObjectInfo, with: impl FnOnce(Title<'_>) -> R) -> R {
-        let (name, made_at) = (object.name(), object.made_at());
-        with(Title::new(object.kind(), name.as_deref(), made_at.as_deref()))
-    }
-
-    fn push(self, to: &mut Vec<u8>) {
-        to.extend_from_slice(self.kind.as_bytes());
-        if let Some(name) = self.name {
-            let quote: &[u8] = if self.quoted { b"'" } else { b"" };
-            to.push(b' ');
-            to.extend_from_slice(quote);
-            push_escaped(to, name);
-            to.extend_from_slice(quote);
-        }
-    }
-}
-
-fn slice(text: &mut Text<'_>, what: &str, title: Option<Title<'_>>, since: u64, end: u64) {
-    begin(text.to, "X", what, title, since);
-    text.to.extend_from_slice(b",\"cat\":\"");
-    text.to.extend_from_slice(what.as_bytes());
-    text.to.extend_from_slice(b"\",\"dur\":");
-    push_micros(text.to, end.saturating_sub(since));
-    text.to.extend_from_slice(text.tail);
-}
-
-fn arrow(text: &mut Text<'_>, phase: &str, flow: u64, at: u64) {
-    begin(text.to, phase, "wake", None, at);
-    text.to.extend_from_slice(b",\"cat\":\"wake\",\"id\":");
-    push_number(text.to, flow);
-    text.to.extend_from_slice(text.tail);
-}
-
-fn counter(text: &mut Text<'_>, title: Title<'_>, value: usize, at: u64) {
-    begin(text.to, "C", "items in", Some(title), at);
-    text.to.extend_from_slice(b",\"args\":{\"items\":");
-    push_number(text.to, value as u64);
-    text.to.push(b'}');
-    text.to.extend_from_slice(text.tail);
-}
-
-fn name(text: &mut Text<'_>, name: &str) {
-    text.to.extend_from_slice(b"{\"ph\":\"M\",\"name\":\"thread_name\",\"args\":{\"name\":\"");
-    push_escaped(text.to, name);
-    text.to.extend_from_slice(b"\"}");
-    text.to.extend_from_slice(text.tail);
-}
-
-fn begin(to: &mut Vec<u8>, phase: &str, what: &str, title: Option<Title<'_>>, at: u64) {
-    to.extend_from_slice(b"{\"ph\":\"");
-    to.extend_from_slice(phase.as_bytes());
-    to.extend_from_slice(b"\",\"name\":\"");
-    to.extend_from_slice(what.as_bytes());
-    if let Some(title) = title {
-        to.push(b' ');
-        title.push(to);
-    }
-    to.extend_from_slice(b"\",\"ts\":");
-    push_micros(to, at);
-}
-
-fn push_escaped(to: &mut Vec<u8>, text: &str) {
-    // Hardly ever is there anything to be done.
-    if text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
-        return to.extend_from_slice(text.as_bytes());
-    }
-    for byte in text.bytes() {
-        match byte {
-            b'"' | b'\\' => to.extend_from_slice(&[b'\\', byte]),
-            // What is not to be seen is no part of a name.
-            0..0x20 => to.push(b'?'),
-            _ => to.push(byte),
-        }
-    }
-}
-
-fn push_micros(to: &mut Vec<u8>, nanos: u64) {
-    push_number(to, nanos / 1_000);
-    let rest = nanos % 1_000;
-    for digit in [rest / 100, rest / 10 % 10, rest % 10].iter().enumerate() {
-        if digit.0 == 0 {
-            to.push(b'.');
-        }
-        push_digit(to, *digit.1);
-    }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "a digit")]
-fn push_digit(to: &mut Vec<u8>, digit: u64) {
-    to.push(b'0' + digit as u8);
-}
-
-fn push_number(to: &mut Vec<u8>, number: u64) {
-    let mut digits = [0; 20];
-    let mut place = digits.len();
-    let mut rest = number;
-    loop {
-        place -= 1;
-        digits[place] = b"0123456789"[(rest % 10) as usize];
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    to.extend_from_slice(&digits[place..]);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_and_names_are_json() {
-        let mut text = Vec::new();
-        push_number(&mut text, 0);
-        text.push(b' ');
-        push_number(&mut text, u64::MAX);
-        text.push(b' ');
-        push_micros(&mut text, 1_234_005);
-        text.push(b' ');
-        push_escaped(&mut text, "a \"b\"\\\n\u{e9}");
-        let text = String::from_utf8(text).unwrap();
-        assert_eq!(text, "0 18446744073709551615 1234.005 a \\\"b\\\"\\\\?\u{e9}");
     }
 }

@@ -1,0 +1,197 @@
+//! The events of a trace, as text: JSON in Chrome's trace event format, one event a line.
+
+#![forbid(unsafe_code)]
+
+use std::sync::Arc;
+
+use crate::wait::{ObjectInfo, ResourceKind};
+
+/// How the event of a lock begins, up to its time.
+pub(super) type HoldTitle = Arc<[u8]>;
+
+/// Where events are written: each ends with the same process and thread.
+pub(super) struct Text<'a> {
+    pub(super) to: &'a mut Vec<u8>,
+    pub(super) tail: &'a [u8],
+    /// When the last slice of this lane ends.
+    pub(super) last: &'a mut u64,
+    /// When the thread released a lock last while it was in no wait.
+    pub(super) awake: &'a mut u64,
+}
+
+/// What a thing is called.
+#[derive(Clone, Copy)]
+pub(super) struct Title<'a> {
+    pub(super) kind: &'a str,
+    pub(super) name: Option<&'a str>,
+    /// A name that was given, or a line.
+    pub(super) quoted: bool,
+}
+
+impl Title<'_> {
+    pub(super) fn new<'a>(
+        kind: ResourceKind,
+        name: Option<&'a str>,
+        made_at: Option<&'a str>,
+    ) -> Title<'a> {
+        let kind = match (kind, name, made_at) {
+            // The one event without a line of its own.
+            (ResourceKind::Event, None, None) => "start of a thread",
+            _ => kind.name(),
+        };
+        Title { kind, quoted: name.is_some(), name: name.or(made_at) }
+    }
+
+    /// Calls `with` with what a thing is called.
+    pub(super) fn of<R>(object: &ObjectInfo, with: impl FnOnce(Title<'_>) -> R) -> R {
+        let (name, made_at) = (object.name(), object.made_at());
+        with(Title::new(object.kind(), name.as_deref(), made_at.as_deref()))
+    }
+
+    fn push(self, to: &mut Vec<u8>) {
+        to.extend_from_slice(self.kind.as_bytes());
+        if let Some(name) = self.name {
+            let quote: &[u8] = if self.quoted { b"'" } else { b"" };
+            to.push(b' ');
+            to.extend_from_slice(quote);
+            push_escaped(to, name);
+            to.extend_from_slice(quote);
+        }
+    }
+}
+
+/// How the event of a lock begins that is held.
+pub(super) fn hold_title(title: Title<'_>) -> HoldTitle {
+    let mut text = b"{\"ph\":\"X\",\"name\":\"hold ".to_vec();
+    title.push(&mut text);
+    text.extend_from_slice(b"\",\"cat\":\"hold\",\"ts\":");
+    text.into()
+}
+
+pub(super) fn slice(
+    text: &mut Text<'_>,
+    what: &str,
+    title: Option<Title<'_>>,
+    since: u64,
+    end: u64,
+) {
+    begin(text.to, "X", what, title, since);
+    text.to.extend_from_slice(b",\"cat\":\"");
+    text.to.extend_from_slice(what.as_bytes());
+    text.to.extend_from_slice(b"\",\"dur\":");
+    end_slice(text, since, end);
+}
+
+/// A lock was held.
+pub(super) fn hold(text: &mut Text<'_>, title: &HoldTitle, since: u64, end: u64) {
+    text.to.extend_from_slice(title);
+    push_micros(text.to, since);
+    text.to.extend_from_slice(b",\"dur\":");
+    end_slice(text, since, end);
+}
+
+fn end_slice(text: &mut Text<'_>, since: u64, end: u64) {
+    push_micros(text.to, end.saturating_sub(since));
+    text.to.extend_from_slice(text.tail);
+    *text.last = end.max(*text.last);
+}
+
+pub(super) fn arrow(text: &mut Text<'_>, phase: &str, flow: u64, at: u64) {
+    begin(text.to, phase, "wake", None, at);
+    text.to.extend_from_slice(b",\"cat\":\"wake\",\"id\":");
+    push_number(text.to, flow);
+    text.to.extend_from_slice(text.tail);
+}
+
+pub(super) fn counter(text: &mut Text<'_>, title: Title<'_>, value: usize, at: u64) {
+    begin(text.to, "C", "items in", Some(title), at);
+    text.to.extend_from_slice(b",\"args\":{\"items\":");
+    push_number(text.to, value as u64);
+    text.to.push(b'}');
+    text.to.extend_from_slice(text.tail);
+}
+
+pub(super) fn name(text: &mut Text<'_>, name: &str) {
+    text.to.extend_from_slice(b"{\"ph\":\"M\",\"name\":\"thread_name\",\"args\":{\"name\":\"");
+    push_escaped(text.to, name);
+    text.to.extend_from_slice(b"\"}");
+    text.to.extend_from_slice(text.tail);
+}
+
+fn begin(to: &mut Vec<u8>, phase: &str, what: &str, title: Option<Title<'_>>, at: u64) {
+    to.extend_from_slice(b"{\"ph\":\"");
+    to.extend_from_slice(phase.as_bytes());
+    to.extend_from_slice(b"\",\"name\":\"");
+    to.extend_from_slice(what.as_bytes());
+    if let Some(title) = title {
+        to.push(b' ');
+        title.push(to);
+    }
+    to.extend_from_slice(b"\",\"ts\":");
+    push_micros(to, at);
+}
+
+pub(super) fn push_escaped(to: &mut Vec<u8>, text: &str) {
+    // Hardly ever is there anything to be done.
+    if text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
+        return to.extend_from_slice(text.as_bytes());
+    }
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' => to.extend_from_slice(&[b'\\', byte]),
+            // What is not to be seen is no part of a name.
+            0..0x20 => to.push(b'?'),
+            _ => to.push(byte),
+        }
+    }
+}
+
+fn push_micros(to: &mut Vec<u8>, nanos: u64) {
+    push_number(to, nanos / 1_000);
+    let rest = nanos % 1_000;
+    for digit in [rest / 100, rest / 10 % 10, rest % 10].iter().enumerate() {
+        if digit.0 == 0 {
+            to.push(b'.');
+        }
+        push_digit(to, *digit.1);
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a digit")]
+fn push_digit(to: &mut Vec<u8>, digit: u64) {
+    to.push(b'0' + digit as u8);
+}
+
+fn push_number(to: &mut Vec<u8>, number: u64) {
+    let mut digits = [0; 20];
+    let mut place = digits.len();
+    let mut rest = number;
+    loop {
+        place -= 1;
+        digits[place] = b"0123456789"[(rest % 10) as usize];
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    to.extend_from_slice(&digits[place..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_names_are_json() {
+        let mut text = Vec::new();
+        push_number(&mut text, 0);
+        text.push(b' ');
+        push_number(&mut text, u64::MAX);
+        text.push(b' ');
+        push_micros(&mut text, 1_234_005);
+        text.push(b' ');
+        push_escaped(&mut text, "a \"b\"\\\n\u{e9}");
+        let text = String::from_utf8(text).unwrap();
+        assert_eq!(text, "0 18446744073709551615 1234.005 a \\\"b\\\"\\\\?\u{e9}");
+    }
+}
