@@ -12,6 +12,9 @@ or take the modules by name::
 and `ropewalk.futures` for pools with bounds, time limits, priorities and more.
 
 Importing `ropewalk` costs next to nothing: everything below is loaded when it is first used.
+
+PYTEST_DONT_REWRITE: pytest would warn that it comes too late for the assertions of a package that
+has a plugin and is imported already, as it is under `ropewalk run`; there are none in here.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ class Lazy:
         if instance is None:
             raise AttributeError(f"type object {owner.__name__!r} has no attribute {self._name!r}")
         if self._peek is None:
-            instance._inflate()
+            instance._ropewalk_inflate()
         elif (value := self._peek(instance)) is not None:
             return value
         try:
@@ -37,7 +37,7 @@ class Lazy:
         except KeyError:
             pass
         # What was found may have been inflated right after it was peeked at.
-        instance._inflate()
+        instance._ropewalk_inflate()
         try:
             return instance.__dict__[self._name]
         except KeyError:

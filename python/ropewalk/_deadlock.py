@@ -230,4 +230,4 @@ def _is_resource(value: object, resource: int) -> bool:
     if type(value).__module__ not in {"_thread", "threading"}:
         return False
     lock = getattr(value, "_lock", value)
-    return getattr(lock, "_resource", None) == resource
+    return getattr(lock, "_ropewalk_resource", None) == resource

@@ -6,6 +6,8 @@ through the instance's attributes and methods by name, so that whatever was repl
 the exceptions and the clock are asked of the module `queue` at that moment, for the same reason.
 """
 
+import sys
+
 import ropewalk.queue as _queue
 from ropewalk._ropewalk import Condition, Lock
 from ropewalk._ropewalk import set_name as _set_name
@@ -22,10 +24,13 @@ if TYPE_CHECKING:
 # Who freezes the time for a test leaves the modules of this name the real one.
 __name__ = "queue"
 
+# Before CPython 3.13 queues have no `is_shutdown`: a program's own has nothing to do with ours.
+SHUTDOWN: str = "is_shutdown" if sys.version_info >= (3, 13) else "_ropewalk_is_shutdown"
+
 
 def set_up(queue: "AnyQueue", maxsize: int) -> None:
     """Give an instance the attributes that CPython's `__init__` does."""
-    queue._start_slow()
+    queue._ropewalk_start_slow()
     queue.maxsize = maxsize
     queue._init(maxsize)
     queue.mutex = mutex = Lock()
@@ -33,7 +38,7 @@ def set_up(queue: "AnyQueue", maxsize: int) -> None:
     queue.not_full = Condition(mutex)
     queue.all_tasks_done = Condition(mutex)
     queue.unfinished_tasks = 0
-    queue.is_shutdown = False
+    setattr(queue, SHUTDOWN, False)
 
 
 def set_name(queue: "AnyQueue", name: str) -> None:
@@ -83,7 +88,7 @@ def put(queue: "AnyQueue", item: object, block: bool, timeout: float | None) -> 
         return not queue._qsize() >= queue.maxsize
 
     def refuse() -> None:
-        if queue.is_shutdown:
+        if getattr(queue, SHUTDOWN, False):
             raise _queue.ShutDown
 
     with queue.not_full:
@@ -101,7 +106,7 @@ def get(queue: "AnyQueue", block: bool, timeout: float | None) -> object:
     """`Queue.get`."""
 
     def refuse() -> None:
-        if queue.is_shutdown and not queue._qsize():
+        if getattr(queue, SHUTDOWN, False) and not queue._qsize():
             raise _queue.ShutDown
 
     with queue.not_empty:
@@ -153,7 +158,7 @@ def full(queue: "AnyQueue") -> bool:
 def shutdown(queue: "AnyQueue", immediate: bool) -> None:
     """`Queue.shutdown`."""
     with queue.mutex:
-        queue.is_shutdown = True
+        setattr(queue, SHUTDOWN, True)
         if immediate:
             while queue._qsize():
                 queue._get()

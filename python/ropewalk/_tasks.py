@@ -92,7 +92,7 @@ class Task:
         """Make the call, in a thread of the pool."""
         outer = getattr(_current, "task", None)
         pool = self._pool()
-        tasks: set[Task] = set() if pool is None else pool._tasks
+        tasks: set[Task] = set() if pool is None else pool._ropewalk_tasks
         del pool
         self._began = monotonic()
         timer = None
@@ -136,7 +136,7 @@ class Future(_base.Future[Any]):
     def __init__(self, work_queue: object, task: Task) -> None:
         """Made by the pool."""
         super().__init__()
-        self._task = task
+        self._ropewalk_task = task
 
     def cancel(self) -> bool:
         """Cancel the task if it has not begun, and otherwise ask it to end.
@@ -148,7 +148,7 @@ class Future(_base.Future[Any]):
         if super().cancel():
             return True
         if not self.done():
-            self._task.request_cancel()
+            self._ropewalk_task.request_cancel()
         return False
 
 
@@ -189,13 +189,13 @@ def _exit() -> None:
         return
     waits = []
     for pool in list(_pools):
-        if pool._exit_policy == "wait":
+        if pool._ropewalk_exit_policy == "wait":
             waits.append(pool)
             continue
         pool.shutdown(wait=False, cancel_futures=True)
-        for task in list(pool._tasks):
+        for task in list(pool._ropewalk_tasks):
             task.request_cancel()
-        if pool._exit_policy == "cancel":
+        if pool._ropewalk_exit_policy == "cancel":
             waits.append(pool)
     if waits:
         _notice = TimerHandle(_PATIENCE, _Notice(waits))
@@ -218,7 +218,7 @@ class _Notice:
         running = [
             f"{task.name!r} (runs for {now - task._began:.1f} s)"
             for pool in self._pools
-            for task in list(pool._tasks)
+            for task in list(pool._ropewalk_tasks)
             if task._began is not None
         ]
         queued = sum(pool._work_queue.qsize() for pool in self._pools)

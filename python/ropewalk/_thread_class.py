@@ -100,10 +100,10 @@ class Thread:
             if daemon and not _daemon_threads_allowed():
                 raise RuntimeError("daemon threads are disabled in this (sub)interpreter")
             self._daemonic = daemon
-        self._context = context
+        self._ropewalk_context = context
         self._ident: int | None = None
         self._native_id: int | None = None
-        self._handle = ThreadHandle()
+        self._ropewalk_handle = ThreadHandle()
         self._started = Event()
         self._initialized = True
         # For the hook, when sys.stderr is gone by then.
@@ -115,7 +115,7 @@ class Thread:
         status = "initial"
         if self._started.is_set():
             status = "started"
-        if self._is_stopped:
+        if self._ropewalk_is_ended:
             status = "stopped"
         if self._daemonic:
             status += " daemon"
@@ -136,19 +136,19 @@ class Thread:
         if not self._initialized:
             raise RuntimeError("thread.__init__() not called")
         with _threading._active_limbo_lock:
-            self._enter_limbo()
-        self._launch()
+            self._ropewalk_enter_limbo()
+        self._ropewalk_launch()
 
-    def _launch(self) -> None:
+    def _ropewalk_launch(self) -> None:
         """Start the thread for an object that is in limbo."""
-        handle = self._handle
+        handle = self._ropewalk_handle
         handle.name = self._name
         daemon = self.daemon
         try:
             if not daemon:
                 _threading._non_daemons.add(handle)
             if _inherits_context:
-                self._inherit_context()
+                self._ropewalk_inherit_context()
             handle.set_starting()
             _threading._start_joinable_thread(self._bootstrap, handle=handle, daemon=daemon)
         except BaseException:
@@ -162,16 +162,16 @@ class Thread:
         # Everything else that is to be seen of a started thread is put in place by itself.
         handle.wait_started(None)
 
-    def _enter_limbo(self) -> None:
+    def _ropewalk_enter_limbo(self) -> None:
         if self._started.is_set() or self in _threading._limbo:
             raise RuntimeError("threads can only be started once")
         _threading._limbo[self] = self
 
-    def _inherit_context(self) -> None:
-        if self._context is None:
+    def _ropewalk_inherit_context(self) -> None:
+        if self._ropewalk_context is None:
             from contextvars import copy_context
 
-            self._context = copy_context()
+            self._ropewalk_context = copy_context()
 
     def run(self) -> None:
         """What the thread does: calls the target. May be overridden."""
@@ -199,33 +199,66 @@ class Thread:
             raise RuntimeError("cannot join current thread")
         if timeout is not None:
             timeout = max(timeout, 0)
-        self._join(timeout)
+        self._ropewalk_join(timeout)
 
     def is_alive(self) -> bool:
         """Whether it was started and has not ended."""
         assert self._initialized, "Thread.__init__() not called"
-        return self._started.is_set() and not self._is_stopped
+        return self._started.is_set() and not self._ropewalk_is_ended
 
     @property
-    def _is_stopped(self) -> bool:
-        return self._handle.is_ended()
+    def _ropewalk_is_ended(self) -> bool:
+        return self._ropewalk_handle.is_ended()
 
-    def _join(self, timeout: float | None) -> None:
-        if self._handle.join(timeout):
-            _threading._non_daemons.discard(self._handle)
+    def _ropewalk_join(self, timeout: float | None) -> None:
+        if self._ropewalk_handle.join(timeout):
+            _threading._non_daemons.discard(self._ropewalk_handle)
+
+    # What CPython's own have under these names, and only where they have it: elsewhere they are
+    # free for subclasses of the program.
+
+    if _sys.version_info >= (3, 13):
+
+        @property
+        def _handle(self) -> ThreadHandle:
+            return self._ropewalk_handle
+
+        @_handle.setter
+        def _handle(self, handle: ThreadHandle) -> None:
+            self._ropewalk_handle = handle
+
+        def _after_fork(self, new_ident: int | None = None) -> None:
+            self._ropewalk_after_fork(new_ident)
 
     if _sys.version_info >= (3, 14):
 
         @property
+        def _context(self) -> Context | None:
+            return self._ropewalk_context
+
+        @_context.setter
+        def _context(self, context: Context | None) -> None:
+            self._ropewalk_context = context
+
+        @property
         def _os_thread_handle(self) -> ThreadHandle:
-            return self._handle
+            return self._ropewalk_handle
 
     if _sys.version_info < (3, 13):
 
         @property
+        def _is_stopped(self) -> object:
+            # A subclass may have a flag of its own under this name: CPython sets that as well.
+            return self.__dict__.get("_is_stopped") or self._ropewalk_is_ended
+
+        @_is_stopped.setter
+        def _is_stopped(self, stopped: object) -> None:
+            self.__dict__["_is_stopped"] = stopped
+
+        @property
         def _tstate_lock(self) -> _hosting.EndLock | None:
-            alive = self._started.is_set() and not self._is_stopped
-            return _hosting.EndLock(self._handle) if alive else None
+            alive = self._started.is_set() and not self._ropewalk_is_ended
+            return _hosting.EndLock(self._ropewalk_handle) if alive else None
 
         def _stop(self) -> None:
             """Nothing is left to do when a thread has ended."""
@@ -242,7 +275,7 @@ class Thread:
                 return  # type: ignore[unreachable]
             raise
         finally:
-            self._handle.mark_ended_at_exit()
+            self._ropewalk_handle.mark_ended_at_exit()
 
     def _bootstrap_inner(self) -> None:
         try:
@@ -257,17 +290,17 @@ class Thread:
                 self._started.set()
             finally:
                 # `start()` waits for it.
-                self._handle.set_started()
+                self._ropewalk_handle.set_started()
             if _threading._trace_hook:
                 _sys.settrace(_threading._trace_hook)
             if _threading._profile_hook:
                 _sys.setprofile(_threading._profile_hook)
             try:
-                if self._context is None:
+                if self._ropewalk_context is None:
                     # That of `_bootstrap` is empty: no need to make another one.
                     self.run()
                 else:
-                    self._context.run(self.run)
+                    self._ropewalk_context.run(self.run)
             except:  # noqa: E722 - the hook is for all of them
                 self._invoke_excepthook(self)
         finally:
@@ -294,10 +327,10 @@ class Thread:
         with _threading._active_limbo_lock:
             _threading._active.pop(_threading.get_ident(), None)
 
-    def _after_fork(self, new_ident: int | None = None) -> None:
+    def _ropewalk_after_fork(self, new_ident: int | None = None) -> None:
         self._started._at_fork_reinit()
         if new_ident is None:
-            self._handle.mark_ended()
+            self._ropewalk_handle.mark_ended()
         else:
             self._ident = new_ident
             self._set_native_id()
@@ -314,7 +347,7 @@ class Thread:
     def name(self, name: str) -> None:
         assert self._initialized, "Thread.__init__() not called"
         self._name = str(name)
-        self._handle.name = self._name
+        self._ropewalk_handle.name = self._name
         # CPython 3.14: the system's name follows, for the calling thread only.
         if _set_os_name is not None and _threading.get_ident() == self._ident:
             self._set_os_name()

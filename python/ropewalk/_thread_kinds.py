@@ -27,8 +27,8 @@ class _MainThread(_thread_class.Thread):
         super().__init__(name="MainThread", daemon=False)
         self._ident = ident = _main_thread_ident()
         if ident == _thread.get_ident():
-            self._handle.name = self._name
-            self._handle.set_started()
+            self._ropewalk_handle.name = self._name
+            self._ropewalk_handle.set_started()
         self._native_id = _thread.get_native_id()
         self._started.set()
         with _threading._active_limbo_lock:
@@ -72,19 +72,19 @@ class _DummyThread(_thread_class.Thread):
         )
         self._set_ident()
         self._set_native_id()
-        self._handle.name = self._name
-        self._handle.set_started()
+        self._ropewalk_handle.name = self._name
+        self._ropewalk_handle.set_started()
         self._started.set()
         with _threading._active_limbo_lock:
             _threading._active[_threading.get_ident()] = self
         if _MODERN_DUMMIES:
-            self._handle.mark_ended_at_exit()
+            self._ropewalk_handle.mark_ended_at_exit()
             _DeleteDummyThreadOnDel(self)
 
     def is_alive(self) -> bool:
         if not _MODERN_DUMMIES:
             return True
-        if not self._is_stopped and self._started.is_set():
+        if not self._ropewalk_is_ended and self._started.is_set():
             return True
         raise RuntimeError("thread is not alive")
 
@@ -93,10 +93,10 @@ class _DummyThread(_thread_class.Thread):
             raise AssertionError("cannot join a dummy thread")
         raise RuntimeError("cannot join a dummy thread")
 
-    def _after_fork(self, new_ident: int | None = None) -> None:
+    def _ropewalk_after_fork(self, new_ident: int | None = None) -> None:
         if new_ident is not None:
             self.__class__ = _MainThread  # type: ignore[assignment]
             self._name = "MainThread"
             self._daemonic = False
         # Not super(): the class is another one by now.
-        _thread_class.Thread._after_fork(self, new_ident=new_ident)
+        _thread_class.Thread._ropewalk_after_fork(self, new_ident=new_ident)

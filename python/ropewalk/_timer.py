@@ -42,7 +42,7 @@ class _Finished(Event):
         Event.set(self)
         timer = None if self.timer is None else self.timer()
         if timer is not None:
-            timer._leave_the_wheel()
+            timer._ropewalk_leave_the_wheel()
 
 
 class Timer(Thread):
@@ -76,8 +76,8 @@ class Timer(Thread):
         self.finished: Event
         self.finished = finished = _Finished()
         finished.timer = None
-        self._wheel: TimerHandle | None = None
-        self._due_at: float | None = None
+        self._ropewalk_wheel: TimerHandle | None = None
+        self._ropewalk_due_at: float | None = None
 
     def cancel(self) -> None:
         """Stop the timer if its function has not been called yet."""
@@ -85,11 +85,11 @@ class Timer(Thread):
 
     def run(self) -> None:
         """Wait for the interval and call the function, unless `finished` is set by then."""
-        if self._due_at is None:
+        if self._ropewalk_due_at is None:
             self.finished.wait(self.interval)
         else:
             # In a thread that goes on where the wheel was left, or that the wheel calls.
-            rest = self._due_at - _now()
+            rest = self._ropewalk_due_at - _now()
             if rest > 0:
                 self.finished.wait(rest)
         if not self.finished.is_set():
@@ -98,7 +98,7 @@ class Timer(Thread):
 
     # On the wheel
 
-    def _fits_the_wheel(self) -> bool:
+    def _ropewalk_fits_the_wheel(self) -> bool:
         kind = type(self)
         if kind is not Timer and not (
             kind._bootstrap is Thread._bootstrap
@@ -129,25 +129,25 @@ class Timer(Thread):
         Raises:
             RuntimeError: started before, or the system cannot start another thread.
         """
-        if not self._initialized or not self._fits_the_wheel():
+        if not self._initialized or not self._ropewalk_fits_the_wheel():
             super().start()
             return
-        wheel = TimerHandle(self.interval, self._on_due)
+        wheel = TimerHandle(self.interval, self._ropewalk_on_due)
         with _threading._active_limbo_lock:
-            self._enter_limbo()
-            self._wheel = wheel
-            self._due_at = _now() + self.interval
+            self._ropewalk_enter_limbo()
+            self._ropewalk_wheel = wheel
+            self._ropewalk_due_at = _now() + self.interval
         if _inherits_context:
-            self._inherit_context()
+            self._ropewalk_inherit_context()
         finished: Any = self.finished
         finished.timer = _ref(self)
         try:
-            self._put_on_the_wheel(wheel)
+            self._ropewalk_put_on_the_wheel(wheel)
         finally:
             if wheel.is_started():
                 self._started.set()
 
-    def _put_on_the_wheel(self, wheel: TimerHandle) -> None:
+    def _ropewalk_put_on_the_wheel(self, wheel: TimerHandle) -> None:
         try:
             if not self.daemon:
                 _threading._non_daemons.add(wheel)
@@ -157,48 +157,48 @@ class Timer(Thread):
             if not wheel.is_started():
                 with _threading._active_limbo_lock:
                     _threading._limbo.pop(self, None)
-                    self._wheel = None
+                    self._ropewalk_wheel = None
                 _threading._non_daemons.discard(wheel)
             raise
 
-    def _on_due(self) -> None:
+    def _ropewalk_on_due(self) -> None:
         """What the wheel calls, in a thread of its own that has never heard of this timer."""
         with _threading._active_limbo_lock:
-            if self._wheel is None or _threading._limbo.pop(self, None) is None:
+            if self._ropewalk_wheel is None or _threading._limbo.pop(self, None) is None:
                 return
             # Not a moment in which it is neither here nor there.
             _threading._active[_threading.get_ident()] = self
-        self._due_at = _NOW
-        self._handle.name = self._name
+        self._ropewalk_due_at = _NOW
+        self._ropewalk_handle.name = self._name
         try:
             self._bootstrap_inner()
         finally:
-            self._handle.mark_ended()
+            self._ropewalk_handle.mark_ended()
 
-    def _leave_the_wheel(self) -> bool:
+    def _ropewalk_leave_the_wheel(self) -> bool:
         """End the wait on the wheel; False when it had ended in another way."""
         with _threading._active_limbo_lock:
-            if self._wheel is None or _threading._limbo.pop(self, None) is None:
+            if self._ropewalk_wheel is None or _threading._limbo.pop(self, None) is None:
                 return False
-        self._wheel.cancel()
-        _threading._non_daemons.discard(self._wheel)
+        self._ropewalk_wheel.cancel()
+        _threading._non_daemons.discard(self._ropewalk_wheel)
         return True
 
-    def _become_a_thread(self) -> None:
+    def _ropewalk_become_a_thread(self) -> None:
         with _threading._active_limbo_lock:
-            wheel = self._wheel
+            wheel = self._ropewalk_wheel
             if wheel is None or self not in _threading._limbo:
                 return
-            self._wheel = None
+            self._ropewalk_wheel = None
         try:
-            self._launch()
+            self._ropewalk_launch()
         except RuntimeError:
             # No more threads to be had: wait for the rest of the time on the wheel after all.
             with _threading._active_limbo_lock:
                 _threading._limbo[self] = self
-                rest = max((self._due_at or 0) - _now(), 0)
-                self._wheel = TimerHandle(rest, self._on_due)
-            self._put_on_the_wheel(self._wheel)
+                rest = max((self._ropewalk_due_at or 0) - _now(), 0)
+                self._ropewalk_wheel = TimerHandle(rest, self._ropewalk_on_due)
+            self._ropewalk_put_on_the_wheel(self._ropewalk_wheel)
         finally:
             # Last: who waits for the old handle finds the next one in its place.
             wheel.cancel()
@@ -206,33 +206,33 @@ class Timer(Thread):
     # As a thread
 
     @property
-    def _is_stopped(self) -> bool:
-        wheel = self._wheel
-        return self._handle.is_ended() if wheel is None else wheel.is_ended()
+    def _ropewalk_is_ended(self) -> bool:
+        wheel = self._ropewalk_wheel
+        return self._ropewalk_handle.is_ended() if wheel is None else wheel.is_ended()
 
-    def _join(self, timeout: float | None) -> None:
+    def _ropewalk_join(self, timeout: float | None) -> None:
         deadline = None if timeout is None else _now() + timeout
-        while (wheel := self._wheel) is not None:
-            if not wheel.join(timeout) or self._wheel is wheel:
+        while (wheel := self._ropewalk_wheel) is not None:
+            if not wheel.join(timeout) or self._ropewalk_wheel is wheel:
                 return
             timeout = None if deadline is None else max(deadline - _now(), 0)
-        super()._join(timeout)
+        super()._ropewalk_join(timeout)
 
     @property
     def ident(self) -> int | None:
         """What `get_ident()` gives in this thread; None before the start."""
-        self._become_a_thread()
+        self._ropewalk_become_a_thread()
         return super().ident
 
     @property
     def native_id(self) -> int | None:
         """The kernel's number of this thread; None before the start."""
-        self._become_a_thread()
+        self._ropewalk_become_a_thread()
         return super().native_id
 
-    def _after_fork(self, new_ident: int | None = None) -> None:
-        self._wheel = None
-        super()._after_fork(new_ident)
+    def _ropewalk_after_fork(self, new_ident: int | None = None) -> None:
+        self._ropewalk_wheel = None
+        super()._ropewalk_after_fork(new_ident)
 
 
-_excepthook.below_the_program(Timer.run.__code__, Timer._on_due.__code__)
+_excepthook.below_the_program(Timer.run.__code__, Timer._ropewalk_on_due.__code__)

@@ -110,15 +110,15 @@ class ThreadPoolExecutor(_ThreadPoolExecutor):
             raise ValueError(
                 f"exit_policy must be 'wait', 'cancel' or 'abandon', not {exit_policy!r}"
             )
-        self._max_pending = max_pending or 0
-        self._on_full = on_full
-        self._exit_policy = exit_policy
-        self._daemon = True if exit_policy == "abandon" else None
-        self._options = TaskOptions(timeout=timeout)
+        self._ropewalk_max_pending = max_pending or 0
+        self._ropewalk_on_full = on_full
+        self._ropewalk_exit_policy = exit_policy
+        self._ropewalk_daemon = True if exit_policy == "abandon" else None
+        self._ropewalk_options = TaskOptions(timeout=timeout)
         # Those that run now.
-        self._tasks: set[Task] = set()
+        self._ropewalk_tasks: set[Task] = set()
         super().__init__(max_workers, thread_name_prefix, initializer, initargs)
-        if not self._is_fast():
+        if not self._ropewalk_is_fast():
             raise TypeError(
                 f"{type(self).__name__} overrides a private method of the stdlib's pools; "
                 "derive it from ropewalk.concurrent.futures.ThreadPoolExecutor"
@@ -143,7 +143,7 @@ class ThreadPoolExecutor(_ThreadPoolExecutor):
             An object with `submit(fn, /, *args, **kwargs)`.
         """
         if timeout is None:
-            timeout = self._options.timeout
+            timeout = self._ropewalk_options.timeout
         return Submitter(self, TaskOptions(timeout=timeout, priority=priority, name=name))
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:  # noqa: ANN401
@@ -153,9 +153,9 @@ class ThreadPoolExecutor(_ThreadPoolExecutor):
             queue.Full: `max_pending` tasks wait, and the pool was made with `on_full="raise"`.
             RuntimeError: the pool is shut down or broken.
         """
-        return self._submit_task(self._options, fn, args, kwargs)
+        return self._ropewalk_submit_task(self._ropewalk_options, fn, args, kwargs)
 
-    def _submit_task(
+    def _ropewalk_submit_task(
         self,
         options: TaskOptions,
         fn: Callable[..., object],
@@ -165,7 +165,7 @@ class ThreadPoolExecutor(_ThreadPoolExecutor):
         task = Task(self, options, fn)
         future = Future(self._work_queue, task)
         call = (task.run, (future, fn, args, kwargs))
-        self._submit_as(future, options.priority, self._on_full == "block", call)
+        self._ropewalk_submit_as(future, options.priority, self._ropewalk_on_full == "block", call)
         return future
 
     def map(
@@ -202,7 +202,7 @@ class Submitter:
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:  # noqa: ANN401
         """As `ThreadPoolExecutor.submit()`."""
-        return self._pool._submit_task(self._options, fn, args, kwargs)
+        return self._pool._ropewalk_submit_task(self._options, fn, args, kwargs)
 
 
 def as_completed(

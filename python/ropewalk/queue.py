@@ -59,7 +59,10 @@ _PySimpleQueue = SimpleQueue
 _PARTS = frozenset({"mutex", "not_empty", "not_full", "all_tasks_done", "queue"})
 _HOOKS = frozenset({"_init", "_qsize", "_put", "_get"})
 _NUMBERS = frozenset({"maxsize", "unfinished_tasks"})
-_WATCHED = _PARTS | _HOOKS | _NUMBERS | {"put", "get", "is_shutdown"}
+_SHUTDOWN = _queue_slow.SHUTDOWN
+_WATCHED = _PARTS | _HOOKS | _NUMBERS | {"put", "get", _SHUTDOWN}
+# What CPython's `__init__` sets.
+_SET_AT_INIT = _PARTS | _NUMBERS | {_SHUTDOWN}
 
 
 @completed
@@ -69,14 +72,16 @@ class Queue(_NativeQueue[_T]):
     If maxsize is <= 0, the queue size is infinite.
     """
 
-    maxsize: Any = Lazy("maxsize", _NativeQueue._get_maxsize)
+    maxsize: Any = Lazy("maxsize", _NativeQueue._ropewalk_get_maxsize)
     mutex: Any = Lazy("mutex")
     not_empty: Any = Lazy("not_empty")
     not_full: Any = Lazy("not_full")
     all_tasks_done: Any = Lazy("all_tasks_done")
     queue: Any = Lazy("queue")
-    unfinished_tasks: Any = Lazy("unfinished_tasks", _NativeQueue._get_unfinished)
-    is_shutdown: Any = Lazy("is_shutdown", _NativeQueue._get_shutdown)
+    unfinished_tasks: Any = Lazy("unfinished_tasks", _NativeQueue._ropewalk_get_unfinished)
+    is_shutdown: Any = Lazy(_SHUTDOWN, _NativeQueue._ropewalk_get_shutdown)
+    if _SHUTDOWN != "is_shutdown":
+        _ropewalk_is_shutdown: Any = Lazy(_SHUTDOWN, _NativeQueue._ropewalk_get_shutdown)
 
     def __init__(self, maxsize: int = 0, *, name: str | None = None) -> None:
         """Make an empty queue.
@@ -87,51 +92,60 @@ class Queue(_NativeQueue[_T]):
         """
         cls = type(self)
         kind, put, get = _KINDS.get((cls._init, cls._qsize, cls._put, cls._get), _NO_KIND)
-        if kind and type(maxsize) is int and abs(maxsize) <= _sys.maxsize:
-            if self._start(kind, maxsize, cls.put is put and cls.get is get):
+        if (
+            kind
+            and type(maxsize) is int
+            and abs(maxsize) <= _sys.maxsize
+            and (cls in _PLAIN or not _hides_a_part(cls))
+        ):
+            if self._ropewalk_start(kind, maxsize, cls.put is put and cls.get is get):
                 if name is not None:
                     _set_name(self, name)
                 return
             # Made anew: from now on the way of CPython.
-            self._inflate()
+            self._ropewalk_inflate()
         _queue_slow.set_up(self, maxsize)
         if name is not None:
             _set_name(self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:  # noqa: ANN401
         """Set an attribute; those that the core has an interest in do more than that."""
-        if name in _WATCHED and self._is_fast() and self._is_known_to_core(name, value):
+        if (
+            name in _WATCHED
+            and self._ropewalk_is_fast()
+            and self._ropewalk_is_known_to_core(name, value)
+        ):
             return
         object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
         """Delete an attribute."""
         if name in _WATCHED:
-            self._inflate()
+            self._ropewalk_inflate()
         object.__delattr__(self, name)
 
-    def _is_known_to_core(self, name: str, value: object) -> bool:
+    def _ropewalk_is_known_to_core(self, name: str, value: object) -> bool:
         """Tell the core of a new value, if that is for it; True if it alone keeps the value."""
         if name in ("put", "get"):
-            self._put_or_get_replaced()
-        elif name == "is_shutdown" and type(value) is bool:
-            self._set_shutdown(value)
+            self._ropewalk_put_or_get_replaced()
+        elif name == _SHUTDOWN and type(value) is bool:
+            self._ropewalk_set_shutdown(value)
             return True
         elif name in _NUMBERS and type(value) is int and abs(value) <= _sys.maxsize:
             if name == "maxsize":
-                self._set_maxsize(value)
+                self._ropewalk_set_maxsize(value)
             else:
-                self._set_unfinished(value)
+                self._ropewalk_set_unfinished(value)
             return True
         else:
-            self._inflate()
+            self._ropewalk_inflate()
         return False
 
     def __getstate__(self) -> object:
         """Give what CPython's queues have, for copies; a pickle of it is refused by the locks."""
         from copyreg import _slotnames  # type: ignore[attr-defined]
 
-        self._inflate()
+        self._ropewalk_inflate()
         slots = {
             name: getattr(self, name) for name in _slotnames(type(self)) if hasattr(self, name)
         }
@@ -196,3 +210,14 @@ _KINDS = {
     for kind, name in ((Queue, "fifo"), (LifoQueue, "lifo"), (PriorityQueue, "priority"))
 }
 _NO_KIND = ("", None, None)
+_PLAIN = frozenset({Queue, LifoQueue, PriorityQueue})
+
+
+def _hides_a_part(cls: type) -> bool:
+    """Whether a class has a value of its own where CPython's `__init__` gives instances theirs."""
+    for base in cls.__mro__:
+        if base in _PLAIN:
+            break
+        if not _SET_AT_INIT.isdisjoint(vars(base)):
+            return True
+    return False

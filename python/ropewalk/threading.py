@@ -300,14 +300,14 @@ def _shutdown() -> None:
     the stdlib.
     """
     global _SHUTTING_DOWN
-    if _main_thread._handle.is_ended():
+    if _main_thread._ropewalk_handle.is_ended():
         _join_late_threads()
         return
     _SHUTTING_DOWN = True
     for call in reversed(_threading_atexits):
         call()
     # Who joins the main thread can go on: it will not get nearer to its end than this.
-    _main_thread._handle.mark_ended()
+    _main_thread._ropewalk_handle.mark_ended()
     _non_daemons.join_all()
     _hosting.shut_down_stdlib()
 
@@ -318,7 +318,7 @@ def _join_late_threads() -> None:
     After the last exit function: one that was registered earlier may be what such a thread waits
     for. CPython itself calls `_shutdown()` again only for threads that its own code made joinable.
     """
-    if _sys.version_info >= (3, 15) and _main_thread._handle.is_ended():
+    if _sys.version_info >= (3, 15) and _main_thread._ropewalk_handle.is_ended():
         _non_daemons.join_all()
         _hosting.shut_down_stdlib()
 
@@ -341,9 +341,9 @@ def _after_fork() -> None:
     # Also those that nobody started or that have ended: someone may still join them.
     for thread in {*_enumerate(), *_dangling}:
         if thread is current:
-            thread._after_fork(new_ident=ident)
+            thread._ropewalk_after_fork(new_ident=ident)
         else:
-            thread._after_fork()
+            thread._ropewalk_after_fork()
     _limbo.clear()
     _active.clear()
     _active[ident] = current

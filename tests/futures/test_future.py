@@ -254,7 +254,7 @@ def test_a_state_that_is_peeked_at_moves_nothing() -> None:
     assert future._state == "PENDING"
     future.set_result([])
     assert (future._state, future._result) == ("FINISHED", [])
-    assert future._is_fast()
+    assert future._ropewalk_is_fast()
     assert vars(future) == {}
 
 
@@ -279,7 +279,7 @@ def test_whoever_waits_moves_along(outcome: str) -> None:
     waiter = Started(future.result).until_blocked()
     with future._condition:
         assert future._done_callbacks == [callbacks.append]
-    assert not future._is_fast()
+    assert not future._ropewalk_is_fast()
     if outcome == "value":
         future.set_result(5)
         assert waiter.result() == 5

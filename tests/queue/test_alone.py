@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ropewalk import queue as ours
+from ropewalk._queue_slow import SHUTDOWN
 from tests.queue.kit import KINDS, SOON
 
 if TYPE_CHECKING:
@@ -266,10 +267,10 @@ def test_shutdown(queue_with_shutdown: ModuleType, kind: str) -> None:
         with pytest.raises(queue.ShutDown):
             refused()
     q.join()
-    q.is_shutdown = False
+    setattr(q, SHUTDOWN, False)
     q.put(4)
     assert q.get() == 4
-    q.is_shutdown = True
+    setattr(q, SHUTDOWN, True)
     with pytest.raises(queue.ShutDown):
         q.get()
 

@@ -115,9 +115,9 @@ TOUCHES: dict[str, Callable[[Any], object]] = {
 def test_waiters_move_along_when_an_instance_is_touched(kind: str, touch: str) -> None:
     q: Any = getattr(ours, kind)(2)
     getters = [Started(q.get).until_blocked(q) for _ in range(2)]
-    assert q._is_fast()
+    assert q._ropewalk_is_fast()
     TOUCHES[touch](q)
-    assert not q._is_fast()
+    assert not q._ropewalk_is_fast()
     for getter in getters:
         getter.until_blocked(q)
     q.put(1)
@@ -134,7 +134,7 @@ def test_nothing_is_lost_when_an_instance_is_touched(kind: str, touch: str) -> N
     putters = [Started(lambda: q.put(3)).until_blocked(q) for _ in range(2)]
     joiner = Started(q.join).until_blocked(q)
     TOUCHES[touch](q)
-    assert not q._is_fast()
+    assert not q._ropewalk_is_fast()
     got = [q.get(timeout=LIMIT) for _ in range(4)]
     assert sorted(got) == [1, 2, 3, 3]
     for putter in putters:

@@ -238,4 +238,4 @@ def test_plain_subclasses_stay_fast() -> None:
     q.put(1)
     assert q.first() == 1
     assert (q.unfinished_tasks, q.is_shutdown, q.maxsize) == (2, False, 0)
-    assert q._is_fast()
+    assert q._ropewalk_is_fast()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ropewalk import queue as ours
+from ropewalk._queue_slow import SHUTDOWN
 from tests.face.programs import STOCK, succeeds
 from tests.queue.kit import KINDS
 
@@ -123,7 +124,7 @@ def test_destructors_may_use_the_queue(kind: str) -> None:
     assert len(calls) == 1
     if kind != "SimpleQueue":
         q.shutdown(immediate=True)
-        q.is_shutdown = False
+        setattr(q, SHUTDOWN, False)
         assert len(calls) == 5
     q.put(Last())
     while not q.empty():

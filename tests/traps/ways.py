@@ -56,7 +56,7 @@ def until_blocked(*threads: threading.Thread) -> None:
 
     def starts(ident: int | None) -> bool:
         frame = sys._current_frames().get(ident or 0)
-        return frame is not None and frame.f_code.co_name == "_launch"
+        return frame is not None and frame.f_code.co_name == "_ropewalk_launch"
 
     until(
         lambda: all(

@@ -485,22 +485,22 @@ impl PyFuture {
     }
 
     /// Whether the core has its state.
-    fn _is_fast(&self) -> bool {
+    fn _ropewalk_is_fast(&self) -> bool {
         self.is_fast()
     }
 
     /// Moves everything out of the core into attributes as CPython's futures have them.
-    fn _inflate(slf: &Bound<'_, Self>) -> PyResult<()> {
+    fn _ropewalk_inflate(slf: &Bound<'_, Self>) -> PyResult<()> {
         Self::move_out(slf)
     }
 
     /// `_state` while it is fast.
-    fn _peek_state(slf: &Bound<'_, Self>) -> Option<&'static str> {
+    fn _ropewalk_peek_state(slf: &Bound<'_, Self>) -> Option<&'static str> {
         Self::fast_state(slf).map(State::name)
     }
 
     /// `_result` while it is fast, if there is one.
-    fn _peek_result(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+    fn _ropewalk_peek_result(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         match self.outcome(py) {
             Some(Outcome::Value(value)) => Some(value),
             _ => None,
@@ -508,7 +508,7 @@ impl PyFuture {
     }
 
     /// `_exception` while it is fast, if there is one.
-    fn _peek_exception(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+    fn _ropewalk_peek_exception(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         match self.outcome(py) {
             Some(Outcome::Error(error)) => Some(error),
             _ => None,

@@ -140,7 +140,7 @@ impl PyLock {
 
     /// What deadlock reports call this lock.
     #[getter]
-    fn _resource(&self) -> usize {
+    fn _ropewalk_resource(&self) -> usize {
         self.core.resource()
     }
 

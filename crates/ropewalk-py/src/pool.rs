@@ -55,7 +55,7 @@ impl PyPool {
         match result {
             Ok(Submitted::Queued) => Ok(()),
             Ok(Submitted::Spawn) => {
-                let started = host::call_method(slf, intern!(py, "_start_asked"), ());
+                let started = host::call_method(slf, intern!(py, "_ropewalk_start_asked"), ());
                 if started.is_err()
                     && let Some(queue) = slf.get().queue.get()
                 {
@@ -76,7 +76,7 @@ impl PyPool {
                     other => other.into_job(),
                 };
                 reason.discard(py);
-                host::call_method(slf, intern!(py, "_refuse"), ())?;
+                host::call_method(slf, intern!(py, "_ropewalk_refuse"), ())?;
                 // Its `_shutdown` or `_broken` was set back, which the core does not follow.
                 Err(PyRuntimeError::new_err("cannot schedule new futures after shutdown"))
             }
@@ -109,13 +109,13 @@ impl PyPool {
         let py = slf.py();
         let this = slf.get();
         let Some(queue) = this.queue.get() else {
-            let slow = host::attribute(slf, intern!(py, "_slow_submit"))?;
+            let slow = host::attribute(slf, intern!(py, "_ropewalk_slow_submit"))?;
             let mut all = vec![r#fn];
             all.extend(args);
             return host::call(&slow, PyTuple::new(py, all)?, kwargs.as_ref());
         };
         if this.refuses.load(Ordering::Relaxed) || is_exiting() {
-            host::call_method(slf, intern!(py, "_refuse"), ())?;
+            host::call_method(slf, intern!(py, "_ropewalk_refuse"), ())?;
         }
         let queue = &queue.get().core;
         let future = bare(py, PyFuture::in_pool(queue.crew().clone()))?;
@@ -128,7 +128,7 @@ impl PyPool {
     /// As submit, with a future that was made before, in the order of priorities, and waiting for a
     /// free place in the queue if wait is true; if it is not and there is none, queue.Full is
     /// raised.
-    fn _submit_as<'py>(
+    fn _ropewalk_submit_as<'py>(
         slf: &Bound<'py, Self>,
         future: Bound<'py, PyFuture>,
         priority: i64,
@@ -138,19 +138,19 @@ impl PyPool {
         let Some(queue) = slf.get().queue.get() else {
             return Err(PyRuntimeError::new_err("this pool is not a fast one"));
         };
-        host::call_method(slf, intern!(slf.py(), "_refuse"), ())?;
+        host::call_method(slf, intern!(slf.py(), "_ropewalk_refuse"), ())?;
         let job = Job::new(future.unbind(), call.0, call.1, None);
         let deadline = if wait { Deadline::NEVER } else { Deadline::PAST };
         Self::submitted(slf, queue.get().core.submit_until(job, priority, deadline))
     }
 
     /// Becomes fast: for `__init__`.
-    fn _start(&self, queue: Py<PyWorkQueue>) {
+    fn _ropewalk_start(&self, queue: Py<PyWorkQueue>) {
         let _ = self.queue.set(queue);
     }
 
     /// Whether it is.
-    fn _is_fast(&self) -> bool {
+    fn _ropewalk_is_fast(&self) -> bool {
         self.queue.get().is_some()
     }
 
@@ -158,8 +158,8 @@ impl PyPool {
         self.queue.get().map_or(Ok(()), |queue| visit.call(queue))
     }
 
-    /// Sets whether submit has to call `_refuse` first, which may raise.
-    fn _set_refuses(&self, refuses: bool) {
+    /// Sets whether submit has to call `_ropewalk_refuse` first, which may raise.
+    fn _ropewalk_set_refuses(&self, refuses: bool) {
         self.refuses.store(refuses, Ordering::Relaxed);
     }
 }

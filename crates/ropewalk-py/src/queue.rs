@@ -351,7 +351,7 @@ impl QueueBase {
 #[pymethods]
 impl QueueBase {
     /// Becomes fast: for `__init__`. False if it was made before, in one way or the other.
-    fn _start(&self, kind: &str, maxsize: isize, own_put_and_get: bool) -> PyResult<bool> {
+    fn _ropewalk_start(&self, kind: &str, maxsize: isize, own_put_and_get: bool) -> PyResult<bool> {
         let core = Core::new(kind, limit(maxsize), self.site.origin())
             .ok_or_else(|| PyRuntimeError::new_err(format!("no such kind of queue: {kind}")))?;
         if self.never_fast.load(Ordering::Relaxed) || self.core.set(core).is_err() {
@@ -363,7 +363,7 @@ impl QueueBase {
     }
 
     /// Will never be fast: for `__init__`.
-    fn _start_slow(&self) {
+    fn _ropewalk_start_slow(&self) {
         self.never_fast.store(true, Ordering::Relaxed);
     }
 
@@ -449,27 +449,27 @@ impl QueueBase {
     }
 
     /// Whether it is fast.
-    fn _is_fast(&self) -> bool {
+    fn _ropewalk_is_fast(&self) -> bool {
         self.fast().is_some()
     }
 
     /// `unfinished_tasks` while it is fast.
-    fn _get_unfinished(&self) -> Option<isize> {
+    fn _ropewalk_get_unfinished(&self) -> Option<isize> {
         self.fast().map(Core::unfinished)
     }
 
-    fn _set_unfinished(&self, tasks: isize) {
+    fn _ropewalk_set_unfinished(&self, tasks: isize) {
         if let Some(core) = self.fast() {
             core.set_unfinished(tasks);
         }
     }
 
     /// `is_shutdown` while it is fast.
-    fn _get_shutdown(&self) -> Option<bool> {
+    fn _ropewalk_get_shutdown(&self) -> Option<bool> {
         self.fast().map(Core::is_shut_down)
     }
 
-    fn _set_shutdown(&self, shut_down: bool) -> PyResult<()> {
+    fn _ropewalk_set_shutdown(&self, shut_down: bool) -> PyResult<()> {
         match self.fast() {
             Some(core) if shut_down => {
                 core.shut_down(false).map_err(Error::from)?;
@@ -481,11 +481,11 @@ impl QueueBase {
     }
 
     /// `maxsize` while it is fast.
-    fn _get_maxsize(&self) -> Option<isize> {
+    fn _ropewalk_get_maxsize(&self) -> Option<isize> {
         self.fast().map(|_| self.maxsize.load(Ordering::Relaxed))
     }
 
-    fn _set_maxsize(&self, maxsize: isize) {
+    fn _ropewalk_set_maxsize(&self, maxsize: isize) {
         if let Some(core) = self.fast() {
             self.maxsize.store(maxsize, Ordering::Relaxed);
             core.set_maxsize(limit(maxsize));
@@ -493,12 +493,12 @@ impl QueueBase {
     }
 
     /// Says that `put` or `get` is replaced, so that `put_nowait` and `get_nowait` have to ask.
-    fn _put_or_get_replaced(&self) {
+    fn _ropewalk_put_or_get_replaced(&self) {
         self.own_put_and_get.store(false, Ordering::Relaxed);
     }
 
     /// Moves everything out of the core into attributes as CPython's queues have them.
-    fn _inflate(slf: &Bound<'_, Self>) -> PyResult<()> {
+    fn _ropewalk_inflate(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let Some(core) = slf.get().fast() else { return Ok(()) };
         // Everything that can fail or run code of the user comes first.
@@ -532,7 +532,7 @@ impl QueueBase {
         match moved.and_then(|()| Ok(core.retire().map_err(Error::from)?)) {
             Ok(Some(contents)) => {
                 attributes.set_item("unfinished_tasks", contents.unfinished)?;
-                attributes.set_item("is_shutdown", contents.shut_down)?;
+                attributes.set_item(shutdown_name(py), contents.shut_down)?;
                 if let Some(name) = core.name() {
                     slow(py, "set_name", (slf, &*name))?;
                 }
@@ -571,6 +571,12 @@ impl Drop for QueueBase {
     fn drop(&mut self) {
         self.drop_items();
     }
+}
+
+/// The attribute that says whether a queue is shut down: before CPython 3.13, where queues cannot
+/// be, `is_shutdown` is the program's own.
+fn shutdown_name(py: Python<'_>) -> &'static str {
+    if py.version_info() >= (3, 13) { "is_shutdown" } else { "_ropewalk_is_shutdown" }
 }
 
 /// Releases a lock at the end, also of an attempt that failed.

@@ -159,7 +159,7 @@ impl PyRLock {
 
     /// What deadlock reports call this lock.
     #[getter]
-    fn _resource(&self) -> usize {
+    fn _ropewalk_resource(&self) -> usize {
         self.core.resource()
     }
 

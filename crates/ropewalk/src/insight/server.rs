@@ -219,7 +219,7 @@ fn answer_all(end: &OwnFile<UnixStream>, listener: &OwnFile<UnixListener>) {
 /// Registers a thread that runs no code of the user.
 fn join_runtime(name: &str) {
     let me = current();
-    me.set_name(name);
+    me.set_background(name);
     watch::thread_has_started();
     watch::thread_is_leaving(&me);
 }

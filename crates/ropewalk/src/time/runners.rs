@@ -131,7 +131,7 @@ impl Runners {
 
     /// The life of a runner.
     fn run(&'static self, me: Runner, signals: SignalMask) {
-        current().set_name("ropewalk-timer");
+        current().set_background("ropewalk-timer");
         loop {
             let (next, leads) = {
                 let mut schedule = self.schedule.lock();

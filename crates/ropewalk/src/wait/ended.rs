@@ -15,7 +15,7 @@ global! { static ENDED: ShortLock<Option<EndedThreads>> = ShortLock::new(None); 
 /// What was kept of threads that have ended.
 #[derive(Debug, Clone, Default)]
 pub struct EndedThreads {
-    /// How many there were.
+    /// How many there were, without the background threads of the runtime.
     pub count: usize,
     /// How long they ran on a core, where the kernel says so.
     pub ran: Duration,
@@ -27,10 +27,10 @@ pub struct EndedThreads {
 
 impl EndedThreads {
     /// Adds what a thread did.
-    pub fn add(&mut self, ran: Duration, waited: &[WaitedFor], waited_for_host: Duration) {
-        self.count += 1;
+    pub(crate) fn add(&mut self, thread: &ThreadInfo, ran: Duration, waited: &[WaitedFor]) {
+        self.count += usize::from(!thread.is_background());
         self.ran += ran;
-        self.waited_for_host += waited_for_host;
+        self.waited_for_host += thread.waited_for_host();
         for each in waited {
             match self.waited.iter_mut().find(|sum| sum.kind == each.kind) {
                 Some(sum) => {
@@ -40,6 +40,20 @@ impl EndedThreads {
                 None => self.waited.push(*each),
             }
         }
+    }
+}
+
+impl ThreadInfo {
+    /// Names a background thread of the runtime: it is not counted with the program's.
+    pub(crate) fn set_background(&self, name: &str) {
+        self.set_name(name);
+        // Relaxed: no more depends on it than a count.
+        self.role.store(2, Ordering::Relaxed);
+    }
+
+    fn is_background(&self) -> bool {
+        // Relaxed: as above.
+        self.role.load(Ordering::Relaxed) == 2
     }
 }
 
@@ -80,7 +94,7 @@ pub(super) fn thread_ends(thread: &ThreadInfo) {
             platform::task_cpu_ns(thread.native_id()).map_or(Duration::ZERO, Duration::from_nanos);
         let waited = thread.waited_for();
         let mut ended = ENDED.lock();
-        ended.get_or_insert_default().add(ran, &waited, thread.waited_for_host());
+        ended.get_or_insert_default().add(thread, ran, &waited);
     }
 }
 

@@ -253,7 +253,7 @@ impl Bailiff {
     }
 
     fn run(&self) {
-        registry::current().set_name("ropewalk-wakes");
+        registry::current().set_background("ropewalk-wakes");
         let mut quiet = 0;
         loop {
             // SeqCst, all of them: invariant 3.

@@ -21,8 +21,8 @@ pub type ThreadRef = Arc<ThreadInfo>;
 pub struct ThreadInfo {
     word: usize,
     native_id: AtomicU64,
-    /// 1 for the thread that the process began with.
-    main: AtomicUsize,
+    /// 1 for the thread that the process began with, 2 for a background thread of the runtime.
+    pub(super) role: AtomicUsize,
     name: ShortLock<Option<Arc<str>>>,
     pub(super) parker: Parker,
     /// The innermost wait of this thread; a wait begun inside a signal handler stands before the
@@ -110,7 +110,7 @@ impl ThreadInfo {
         Self {
             word: thread_word(),
             native_id: AtomicU64::new(native_id),
-            main: AtomicUsize::new(usize::from(platform::is_main_thread(native_id))),
+            role: AtomicUsize::new(usize::from(platform::is_main_thread(native_id))),
             name: ShortLock::new(None),
             parker: Parker::new(),
             waiting: ShortLock::new(Innermost(std::ptr::null())),
@@ -153,7 +153,7 @@ impl ThreadInfo {
     #[must_use]
     pub fn is_main(&self) -> bool {
         // Relaxed: as for `native_id`.
-        self.main.load(Ordering::Relaxed) == 1
+        self.role.load(Ordering::Relaxed) == 1
     }
 
     /// How long ago the thread was registered, in nanoseconds.
@@ -217,7 +217,7 @@ impl ThreadInfo {
     pub(super) fn is_another_thread(&self) {
         let native_id = platform::native_id();
         self.native_id.store(native_id, Ordering::Relaxed);
-        self.main.store(usize::from(platform::is_main_thread(native_id)), Ordering::Relaxed);
+        self.role.store(usize::from(platform::is_main_thread(native_id)), Ordering::Relaxed);
     }
 
     /// Takes all its waits out of their queues.

@@ -132,7 +132,7 @@ impl Monitor {
     }
 
     fn run(&self) {
-        current().set_name("ropewalk-monitor");
+        current().set_background("ropewalk-monitor");
         let mut reported = HashSet::new();
         loop {
             let due = self.due.load(Ordering::Acquire);

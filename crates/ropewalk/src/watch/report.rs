@@ -35,7 +35,7 @@ pub fn report() -> Report {
     let mut sums = ended_threads();
     for thread in threads() {
         let ran = platform::task_cpu_ns(thread.native_id()).unwrap_or(0);
-        sums.add(Duration::from_nanos(ran), &thread.waited_for(), thread.waited_for_host());
+        sums.add(&thread, Duration::from_nanos(ran), &thread.waited_for());
     }
     sums.waited.sort_by_key(|waited| std::cmp::Reverse(waited.total));
     Report { sites: sites.into_sorted(), threads: sums, pools: all_pools() }

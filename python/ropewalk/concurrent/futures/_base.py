@@ -78,32 +78,32 @@ class Future(_NativeFuture[_T]):
     """Represents the result of an asynchronous computation."""
 
     _condition: Any = Lazy("_condition")
-    _state: Any = Lazy("_state", _NativeFuture._peek_state)
-    _result: Any = Lazy("_result", _NativeFuture._peek_result)
-    _exception: Any = Lazy("_exception", _NativeFuture._peek_exception)
+    _state: Any = Lazy("_state", _NativeFuture._ropewalk_peek_state)
+    _result: Any = Lazy("_result", _NativeFuture._ropewalk_peek_result)
+    _exception: Any = Lazy("_exception", _NativeFuture._ropewalk_peek_exception)
     _waiters: Any = Lazy("_waiters")
     _done_callbacks: Any = Lazy("_done_callbacks")
 
     def __setattr__(self, name: str, value: object) -> None:
         """Set an attribute; the first time that it is one of CPython's own, all become real."""
         if name in _PARTS:
-            self._inflate()
+            self._ropewalk_inflate()
         object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
         """Delete an attribute."""
         if name in _PARTS:
-            self._inflate()
+            self._ropewalk_inflate()
         object.__delattr__(self, name)
 
     def __reduce_ex__(self, protocol: object) -> tuple[object, ...]:
         """Give what CPython's futures have, for copies; a pickle of it is refused by the lock."""
-        self._inflate()
+        self._ropewalk_inflate()
         return _futures_stock.new, (type(self),), self.__dict__
 
     def __setstate__(self, state: dict[str, object]) -> None:
         """Become a copy."""
-        self._inflate()
+        self._ropewalk_inflate()
         self.__dict__.update(state)
 
 

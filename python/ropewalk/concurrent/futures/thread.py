@@ -132,7 +132,7 @@ class _Noted:
 
     def __set__(self, pool: ThreadPoolExecutor, value: object) -> None:
         pool.__dict__[self._name] = value
-        if pool._is_fast():
+        if pool._ropewalk_is_fast():
             self._tell(pool, value)
 
 
@@ -161,7 +161,7 @@ class _Starter:
         self._pool = weakref.ref(pool)
         self._threads = threads
         self._prefix = pool._thread_name_prefix or str(pool)
-        self._daemon = pool._daemon
+        self._daemon = pool._ropewalk_daemon
         self._args = (pool._work_queue, pool._initializer, pool._initargs)
 
     def __call__(self, may_wait: bool = False) -> None:
@@ -225,13 +225,13 @@ class ThreadPoolExecutor(_ThreadPool, _StockPool, _base.Executor):  # type: igno
     _counter = itertools.count().__next__
 
     # How many tasks may wait; 0 means no limit.
-    _max_pending = 0
+    _ropewalk_max_pending = 0
     # Whether the interpreter's exit does not wait for the threads; as the caller's when None.
-    _daemon: bool | None = None
+    _ropewalk_daemon: bool | None = None
 
-    _max_workers: Any = _Noted("_max_workers", lambda pool, most: pool._note_most(most))
-    _broken: Any = _Noted("_broken", lambda pool, broken: pool._set_refuses(bool(broken)))
-    _shutdown: Any = _Noted("_shutdown", lambda pool, _: pool._note_shutdown())
+    _max_workers: Any = _Noted("_max_workers", lambda pool, most: pool._ropewalk_note_most(most))
+    _broken: Any = _Noted("_broken", lambda pool, broken: pool._ropewalk_set_refuses(bool(broken)))
+    _shutdown: Any = _Noted("_shutdown", lambda pool, _: pool._ropewalk_note_shutdown())
 
     def __init__(
         self,
@@ -267,7 +267,7 @@ class ThreadPoolExecutor(_ThreadPool, _StockPool, _base.Executor):  # type: igno
         if initializer is not None and not callable(initializer):
             raise TypeError("initializer must be a callable")
         prefix = thread_name_prefix or f"ThreadPoolExecutor-{self._counter()}"
-        work_queue = _WorkQueue(str(prefix), _whole(max_workers), self._max_pending)
+        work_queue = _WorkQueue(str(prefix), _whole(max_workers), self._ropewalk_max_pending)
         # An initializer may wait for the other threads' ones.
         if _ONE_LOCK and initializer is None:
             work_queue._defer_threads(True)
@@ -283,15 +283,15 @@ class ThreadPoolExecutor(_ThreadPool, _StockPool, _base.Executor):  # type: igno
             _initargs=initargs,
             _work_queue=work_queue,
         )
-        self._start(work_queue)
+        self._ropewalk_start(work_queue)
 
     @property
     def _threads(self) -> Any:  # noqa: ANN401
         threads = self.__dict__["_threads"]
-        if threads and self._is_fast():
+        if threads and self._ropewalk_is_fast():
             # Who looks finds those as well that were left to be started when they are needed.
             try:  # noqa: SIM105 - contextlib is slow to import
-                self._work_queue._start_all(self._make_thread)
+                self._work_queue._start_all(self._ropewalk_make_thread)
             except RuntimeError:
                 # No thread can be started now: those are left that are there.
                 pass
@@ -314,16 +314,16 @@ class ThreadPoolExecutor(_ThreadPool, _StockPool, _base.Executor):  # type: igno
     def _idle_semaphore(self, semaphore: object) -> None:
         self.__dict__["_idle_semaphore"] = semaphore
 
-    def _note_most(self, most: float) -> None:
+    def _ropewalk_note_most(self, most: float) -> None:
         if most > 0:
             self._work_queue._set_threads(_whole(most))
 
-    def _note_shutdown(self) -> None:
+    def _ropewalk_note_shutdown(self) -> None:
         if self._shutdown:
-            self._set_refuses(True)
+            self._ropewalk_set_refuses(True)
             self._work_queue._close(False)
 
-    def _slow_submit(
+    def _ropewalk_slow_submit(
         self,
         fn: Callable[..., object],
         /,
@@ -332,7 +332,7 @@ class ThreadPoolExecutor(_ThreadPool, _StockPool, _base.Executor):  # type: igno
     ) -> object:
         return _stock_pool.submit(self, fn, *args, **kwargs)
 
-    def _refuse(self) -> None:
+    def _ropewalk_refuse(self) -> None:
         """Raise what speaks against submitting, if anything does."""
         if self._broken:
             raise BrokenThreadPool(self._broken)
@@ -342,17 +342,17 @@ class ThreadPoolExecutor(_ThreadPool, _StockPool, _base.Executor):  # type: igno
             raise RuntimeError("cannot schedule new futures after interpreter shutdown")
 
     def _adjust_thread_count(self) -> None:
-        if not self._is_fast():
+        if not self._ropewalk_is_fast():
             _stock_pool._adjust_thread_count(self)
             return
         if self._work_queue._claim_thread():
             try:
-                self._make_thread()
+                self._ropewalk_make_thread()
             except BaseException:
                 self._work_queue._start_none()
                 raise
 
-    def _start_asked(self) -> None:
+    def _ropewalk_start_asked(self) -> None:
         """Start a thread that a submit asked for; it takes that back if this fails."""
         with self._shutdown_lock:
             if self._shutdown and self.__dict__["_threads"]:
@@ -361,16 +361,16 @@ class ThreadPoolExecutor(_ThreadPool, _StockPool, _base.Executor):  # type: igno
                 self._work_queue._start_none()
                 if not self._work_queue._claim_if_unseen():
                     return
-            self._make_thread(may_wait=True)
+            self._ropewalk_make_thread(may_wait=True)
 
-    def _make_thread(self, may_wait: bool = False) -> None:
+    def _ropewalk_make_thread(self, may_wait: bool = False) -> None:
         threads = self.__dict__["_threads"]
         if not threads:
             _pools.add(self)
         _Starter(self, threads)(may_wait)
 
     def _initializer_failed(self) -> None:
-        if not self._is_fast():
+        if not self._ropewalk_is_fast():
             _stock_pool._initializer_failed(self)
             return
         with self._shutdown_lock:
@@ -392,7 +392,7 @@ class ThreadPoolExecutor(_ThreadPool, _StockPool, _base.Executor):  # type: igno
                 futures. Futures that are completed or running will not be
                 cancelled.
         """
-        if not self._is_fast():
+        if not self._ropewalk_is_fast():
             _stock_pool.shutdown(self, wait, cancel_futures=cancel_futures)
             return
         with self._shutdown_lock:
@@ -400,7 +400,7 @@ class ThreadPoolExecutor(_ThreadPool, _StockPool, _base.Executor):  # type: igno
         if cancel_futures:
             self._work_queue._close(True)
         if wait:
-            self._work_queue._see_to_threads(self._make_thread)
+            self._work_queue._see_to_threads(self._ropewalk_make_thread)
             joined: set[threading.Thread] = set()
             # Threads start others, as long as there are too few for the jobs.
             while left := self.__dict__["_threads"] - joined:
