@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import stat
+import time
 
 from ropewalk import _ropewalk, _snapshot
 
@@ -101,6 +102,16 @@ def ask(pid: int, question: str) -> str:
     Raises:
         NotReachable: it does not run, not under Ropewalk, or does not answer.
     """
+    until = time.monotonic() + _PATIENCE
+    while not (answer := _ask_once(pid, question)):
+        # It forks: who answers there is ended for that, and comes back.
+        if time.monotonic() > until:
+            raise Silent(f"process {pid} does not come to answer: it forks all the time")
+        time.sleep(0.01)
+    return answer
+
+
+def _ask_once(pid: int, question: str) -> str:
     for each, path in _sockets():
         if each != pid:
             continue
@@ -110,6 +121,8 @@ def ask(pid: int, question: str) -> str:
                 answer = b"".join(iter(lambda: client.recv(1 << 16), b""))
         except ConnectionRefusedError:
             continue
+        except (ConnectionResetError, BrokenPipeError):
+            return ""
         except TimeoutError as error:
             raise Silent(
                 f"process {pid} does not answer: it is stopped, or has called serve() and {_ALONE}"

@@ -35,9 +35,17 @@ def _columns(letter: str) -> int:
     return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
 
 
+# So much of a text's end is kept: names that programs make differ there.
+_END = 5
+
+
 def fit(text: str, width: int) -> str:
-    """Return the text cut or padded to `width` columns."""
-    text = cut(clean(text), width)
+    """Return the text padded to `width` columns, or with as much of its middle cut out."""
+    text = clean(text)
+    end = text[-_END:]
+    if width_of(text) > width >= 2 * width_of(end):
+        text = cut(text, width - width_of(end)) + end
+    text = cut(text, width)
     return text + " " * (width - width_of(text))
 
 

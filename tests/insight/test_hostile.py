@@ -355,3 +355,23 @@ def test_a_client_that_is_stuck_holds_up_neither_forks_nor_the_exit(
         assert code == 0
         # What it slept itself, and far less than what a client may take in peace.
         assert float(out) < 0.6 + 1.5
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_program_that_forks_all_the_time_answers(tmp_path: Path) -> None:
+    text = """
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+    told = threading.Event()
+    threading.Thread(target=lambda: (ready(), told.set())).start()
+    while not told.is_set():
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        os.waitpid(child, 0)
+        time.sleep(0.005)
+    """
+    with Program(tmp_path, text) as program:
+        for question in ["ps", "stacks"] * 3:
+            asked = ropewalk(question, program.pid)
+            assert (asked.returncode, asked.stderr) == (0, ""), asked
+        assert program.end()[0] == 0

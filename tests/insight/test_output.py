@@ -96,6 +96,8 @@ def test_columns_stay_where_they_are_beside_wide_letters(tmp_path: Path) -> None
     assert _tables.fit("\u6f22\u6f22", 3) == "\u6f22…"
     assert _tables.fit("\u6f22\u6f22", 2) == "… "
     assert _tables.fit("e\u0301e\u0301", 3) == "e\u0301e\u0301 "
+    # The names of a pool's threads differ at their ends.
+    assert _tables.fit("ThreadPoolExecutor-0_13", 16) == "ThreadPool…-0_13"
     assert [_tables.fit("abc", width) for width in (0, 1, 2)] == ["", "…", "a…"]
 
 
