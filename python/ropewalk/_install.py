@@ -33,6 +33,8 @@ _MODULES = (
 )
 # Its other modules are the stdlib's files, run on ours.
 _FUTURES = "concurrent.futures"
+# What patches the stdlib's threads for greenlets: see `_cooperative`.
+_COOPERATIVE = ("gevent.monkey", "eventlet.patcher")
 # All of CPython 3.13: our Lock is pickled by reference as `_thread.lock`, as its is there.
 _LOCK_NAMES = ("allocate_lock", "allocate", "LockType", "lock")
 
@@ -41,8 +43,8 @@ class InstallReport:
     """What `install()` did.
 
     Attributes:
-        fallback: why the stdlib's own modules stay in use (a sub-interpreter), or an empty
-            string when Ropewalk is in place.
+        fallback: why the stdlib's own modules stay in use (a sub-interpreter, or threads that
+            gevent or eventlet have patched), or an empty string when Ropewalk is in place.
         unreached: names in modules that were imported before, such as `mymodule.Lock`, which
             still lead to the stdlib's objects.
     """
@@ -76,21 +78,35 @@ class _Finder:
     Only where the stdlib's would have been found: a program's own `queue.py` comes first.
     """
 
+    # The thread whose imports get the stdlib's own `threading` and `queue`, if there is one.
+    aside = 0
+
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if name.startswith(f"{_FUTURES}."):
             # Below our package, whose path leads to our own files.
             return _our_spec(name) if name in _MODULES else _stdlib.find(name)
-        if name not in _MODULES:
+        if name in _COOPERATIVE:
+            from ropewalk import _cooperative
+
+            spec = self._find_elsewhere(name, path, target)
+            return None if spec is None else _cooperative.watched(spec)
+        if name not in _MODULES or self.aside == _thread.get_ident():
             return None
+        spec = self._find_elsewhere(name, path, target)
+        return _our_spec(name) if spec is not None and _is_stdlib(spec) else None
+
+    def _find_elsewhere(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None
+    ) -> ModuleSpec | None:
         for finder in list(sys.meta_path):
-            if finder is self:
+            find_spec = None if finder is self else getattr(finder, "find_spec", None)
+            if find_spec is None:
                 continue
-            find_spec = getattr(finder, "find_spec", None)
-            spec = None if find_spec is None else find_spec(name, path, target)
+            spec: ModuleSpec | None = find_spec(name, path, target)
             if spec is not None:
-                return _our_spec(name) if _is_stdlib(spec) else None
+                return spec
         return None
 
 
@@ -131,6 +147,8 @@ class _Installation:
         self.finder = _Finder()
         self.patched: list[tuple[ModuleType, str, object, object]] = []
         self.replaced: dict[str, ModuleType] = {}
+        # The import system's own `_thread`.
+        self.kept_apart: ModuleType | None = None
 
     def patch(self, module: ModuleType, name: str, ours: object) -> None:
         """Replace or add one attribute."""
@@ -151,7 +169,7 @@ def install() -> InstallReport:
     the program starts are not covered, but for forks: that is what `ropewalk run` does.
 
     Returns:
-        What could not be reached, and why nothing was done in a sub-interpreter.
+        What could not be reached, or why nothing was done.
     """
     global _current
     if not ropewalk._is_main_interpreter():
@@ -159,24 +177,33 @@ def install() -> InstallReport:
     if _current is None:
         from ropewalk import _ropewalk
 
+        cooperative = [sys.modules[name] for name in _COOPERATIVE if name in sys.modules]
+        if cooperative:
+            from ropewalk import _cooperative
+
+            library = _cooperative.patched_by()
+            if library:
+                return InstallReport(fallback=f"{library} has patched the threads of this process")
         _current = _Installation()
         _ropewalk.set_reporter(_hosting.tell_of_deadlock)
         _hosting.installed = True
         _ropewalk._set_installed(True)
-        _keep_import_system_apart()
+        _keep_import_system_apart(_current)
         _patch_builtins(_current, _ropewalk)
         for name in _MODULES:
             _take_place(_current, name)
         sys.meta_path.insert(0, _current.finder)
+        for module in cooperative:
+            _cooperative.wrap(module)
     return InstallReport(unreached=_unreached(_current))
 
 
-def _keep_import_system_apart() -> None:
+def _keep_import_system_apart(installation: _Installation) -> None:
     bootstrap = sys.modules.get("_frozen_importlib")
     if bootstrap is not None and getattr(bootstrap, "_thread", None) is _thread:
         copy = type(sys)("_thread")
         vars(copy).update(vars(_thread))
-        vars(bootstrap)["_thread"] = copy
+        vars(bootstrap)["_thread"] = installation.kept_apart = copy
 
 
 def _patch_builtins(installation: _Installation, ours: ModuleType) -> None:
@@ -297,6 +324,9 @@ def uninstall() -> None:
                 delattr(module, name)
             else:
                 setattr(module, name, old)
+    bootstrap = vars(sys.modules.get("_frozen_importlib", sys))
+    if bootstrap.get("_thread", sys) is installation.kept_apart:
+        bootstrap["_thread"] = _thread
     for name in _MODULES:
         replaced = installation.replaced.get(name)
         if replaced is not None:
