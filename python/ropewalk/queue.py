@@ -91,12 +91,12 @@ class Queue(_NativeQueue[_T]):
             name: what reports call it. CPython's queues do not take one.
         """
         cls = type(self)
-        kind, put, get = _KINDS.get((cls._init, cls._qsize, cls._put, cls._get), _NO_KIND)
+        kind, put, get, plain = _KINDS.get((cls._init, cls._qsize, cls._put, cls._get), _NO_KIND)
         if (
             kind
             and type(maxsize) is int
             and abs(maxsize) <= _sys.maxsize
-            and (cls in _PLAIN or not _hides_a_part(cls))
+            and (cls is plain or not _hides_a_part(cls))
         ):
             if self._ropewalk_start(kind, maxsize, cls.put is put and cls.get is get):
                 if name is not None:
@@ -204,12 +204,12 @@ class LifoQueue(_NativeLifoQueue[_T]):
         return self.queue.pop()  # type: ignore[no-any-return]
 
 
-# The hooks as they are, for each kind that the core has, with that kind's own methods.
+# The hooks as they are, for each kind that the core has, with that kind's own methods and class.
 _KINDS = {
-    (kind._init, kind._qsize, kind._put, kind._get): (name, kind.put, kind.get)
+    (kind._init, kind._qsize, kind._put, kind._get): (name, kind.put, kind.get, kind)
     for kind, name in ((Queue, "fifo"), (LifoQueue, "lifo"), (PriorityQueue, "priority"))
 }
-_NO_KIND = ("", None, None)
+_NO_KIND = ("", None, None, None)
 _PLAIN = frozenset({Queue, LifoQueue, PriorityQueue})
 
 
