@@ -37,11 +37,11 @@ const QUESTION: Duration = Duration::from_millis(500);
 /// For how long it may take to read the answer, and the host to find it.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How often it is seen whether the program has closed our files: the system waits for numbers, and
-/// would wait for what they stand for by then.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
-/// For how long we wait for our thread where the program has closed its files, which ends it at once;
-/// but a core that does other things may come to it late.
-const SOON: Duration = Duration::from_secs(1);
+/// goes on waiting if they stand for files of the program's by the time it would notice. Often at
+/// first, as programs that close what they find do so at their beginning.
+const LOOK_AGAIN: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
+/// For how long we wait for our thread where the program has closed its files: until it has looked.
+const SOON: Duration = Duration::from_millis(1_200);
 /// The longest question.
 const LONGEST: u64 = 256;
 
@@ -184,7 +184,7 @@ impl Server {
     fn end(self) -> (PathBuf, Option<Socket>) {
         let Self { path, thread, alive } = self;
         if alive.get().is_none() {
-            // The thread sees that this was closed: at once, if the other end was, too.
+            // The thread sees that this was closed, at once or when it looks again.
             let soon = Deadline::after(SOON);
             while !thread.is_finished() && !soon.has_passed() {
                 std::thread::yield_now();
@@ -199,9 +199,11 @@ impl Server {
 
 /// Answers until `end` is closed at its other side, or the program has closed one of the two.
 fn answer_all(end: &OwnFile<UnixStream>, listener: &OwnFile<UnixListener>) {
+    let [mut again, seldom] = LOOK_AGAIN;
     while let (Some(end), Some(mine)) = (end.get(), listener.get()) {
         let files = [end.as_fd(), mine.as_fd()];
-        let [ended, client] = platform::wait_readable(files, Some(LOOK_AGAIN));
+        let [ended, client] = platform::wait_readable(files, Some(again));
+        again = seldom.min(again * 2);
         if ended {
             break;
         }
