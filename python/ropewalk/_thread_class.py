@@ -217,7 +217,7 @@ class Thread:
     # What CPython's own have under these names, and only where they have it: elsewhere they are
     # free for subclasses of the program.
 
-    if _sys.version_info >= (3, 13):
+    if (3, 13) <= _sys.version_info < (3, 14):
 
         @property
         def _handle(self) -> ThreadHandle:
@@ -226,6 +226,8 @@ class Thread:
         @_handle.setter
         def _handle(self, handle: ThreadHandle) -> None:
             self._ropewalk_handle = handle
+
+    if _sys.version_info >= (3, 13):
 
         def _after_fork(self, new_ident: int | None = None) -> None:
             self._ropewalk_after_fork(new_ident)

@@ -57,7 +57,8 @@ GEVENT = {
             if sys.version_info < (3, 13):
                 assert type(main._tstate_lock) is _thread.LockType
             else:
-                assert type(main._handle) is _thread._ThreadHandle
+                name = "_handle" if sys.version_info < (3, 14) else "_os_thread_handle"
+                assert type(getattr(main, name)) is _thread._ThreadHandle
             threading._dangling.remove(main)
             threading._dangling.add(main)
             from gevent.green import GreenLock

@@ -24,6 +24,8 @@ NEWER = {
     "Timer": {"_set_os_name"},
     "RLock": {"_recursion_count"},
     "Future": {"_get_snapshot"},
+    # What older ones have: our own pool works alike on all.
+    "ThreadPoolExecutor": {"_initializer", "_initargs"},
 }
 
 CLASSES: list[tuple[Any, Any, str, tuple[Any, ...]]] = [
@@ -220,9 +222,9 @@ def test_a_queue_whose_class_has_a_part() -> None:
 
 # The last ones belong to CPython in the other versions.
 THREAD_NAMES = [
-    *("_enter_limbo", "_inherit_context", "_join", "_launch", "_set_os_name"),
+    *("_enter_limbo", "_inherit_context", "_join", "_launch"),
     *(["_after_fork", "_handle"] if sys.version_info < (3, 13) else ["_is_stopped"]),
-    *(["_context"] if sys.version_info < (3, 14) else []),
+    *(["_context", "_set_os_name"] if sys.version_info < (3, 14) else ["_handle"]),
 ]
 TIMER_NAMES = [
     *("_become_a_thread", "_due_at", "_fits_the_wheel", "_leave_the_wheel", "_on_due"),

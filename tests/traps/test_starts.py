@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from textwrap import dedent
 
 import pytest
@@ -16,6 +17,10 @@ _MAKERS = {
 }
 
 
+@pytest.mark.skipif(
+    sys.version_info >= (3, 14),
+    reason="a handler may raise there between a lock's __enter__ and the block: stock hangs, too",
+)
 @pytest.mark.parametrize("name", _MAKERS)
 def test_a_start_that_is_interrupted_has_happened_or_has_not(name: str) -> None:
     """What has begun is waited for at exit, and nothing else is."""
