@@ -80,9 +80,13 @@ def _in_the_extension(function: str) -> None:
 
 def _at_exit() -> None:
     threading = _sys.modules.get(f"{__name__}.threading")
-    if threading is not None:
-        threading._join_late_threads()
-    _in_the_extension("prepare_exit")
+    try:
+        if threading is not None:
+            threading._join_late_threads()
+    finally:
+        # Also after Ctrl-C, or when a thread could never end: no thread of ours may come for the
+        # interpreter when that is gone.
+        _in_the_extension("prepare_exit")
 
 
 def _is_main_interpreter() -> bool:

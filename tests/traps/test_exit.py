@@ -279,3 +279,23 @@ def test_a_late_destructor_gets_the_exceptions_that_it_expects() -> None:
     Late()
     """
     assert succeeds(program) == "as expected"
+
+
+def test_no_thread_of_ours_comes_for_an_interpreter_that_is_gone() -> None:
+    """Also when the exit's own joins are refused: they would wait for ever."""
+    program = """
+    import ropewalk
+    told = []
+    tell = ropewalk._in_the_extension
+    ropewalk._in_the_extension = lambda function: (told.append(function), tell(function))
+    def refused():
+        raise ropewalk.DeadlockError("as when all wait")
+    threading._join_late_threads = refused
+    try:
+        ropewalk._at_exit()
+    except ropewalk.DeadlockError:
+        print(told)
+    ropewalk._in_the_extension = tell
+    threading._join_late_threads = lambda: None
+    """
+    assert succeeds(program) == "['prepare_exit']\n"

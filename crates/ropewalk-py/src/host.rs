@@ -435,8 +435,12 @@ static FORKS_WHOLE: AtomicBool = AtomicBool::new(true);
 
 /// Whether Python has a thread.
 fn has_threads() -> bool {
-    // SAFETY: the interpreter is initialized; the result is only compared.
-    unsafe { !ffi::PyInterpreterState_ThreadHead(ffi::PyInterpreterState_Main()).is_null() }
+    // SAFETY: the interpreter was initialized; there is no main one any more when it has gone. The
+    // results are only compared.
+    unsafe {
+        let main = ffi::PyInterpreterState_Main();
+        !main.is_null() && !ffi::PyInterpreterState_ThreadHead(main).is_null()
+    }
 }
 
 /// The state of a thread that is attached for once.
