@@ -15,7 +15,7 @@ use ropewalk::wait::Deadline;
 use super::direct::{self, short_ways};
 use super::error::Error;
 use super::host;
-use super::lock::PyLock;
+use super::lock::{self, PyLock};
 use super::name::Name;
 use super::order;
 use super::origin::{self, Site};
@@ -79,8 +79,7 @@ impl AnyLock {
 
     fn is_owned(&self, py: Python<'_>) -> PyResult<bool> {
         let lock = match self.kind() {
-            Ok(Held::Lock(lock)) => return Ok(lock.is_held()),
-            Ok(Held::RLock(lock)) => return Ok(lock.is_owned()),
+            Ok(lock) => return Ok(lock.is_owned()),
             Err(lock) => lock.bind(py),
         };
         if let Some(method) = host::attribute_opt(lock, intern!(py, "_is_owned"))? {
@@ -116,10 +115,8 @@ impl PyCondition {
     /// Names the condition, and the lock under it if that is ours.
     pub(crate) fn set_name(&self, name: &str) {
         self.core.set_name(name);
-        match self.lock.get().map(AnyLock::kind) {
-            Some(Ok(Held::Lock(lock))) => lock.set_name(name),
-            Some(Ok(Held::RLock(lock))) => lock.set_name(name),
-            Some(Err(_)) | None => {}
+        if let Some(Ok(lock)) = self.lock.get().map(AnyLock::kind) {
+            lock.set_name(name);
         }
     }
 
@@ -209,10 +206,7 @@ impl PyCondition {
         match self.lock()?.kind() {
             Ok(held) => {
                 order::freed(held);
-                match held {
-                    Held::Lock(lock) => lock.reset_after_fork(),
-                    Held::RLock(lock) => lock.reset_after_fork(),
-                }
+                held.reset_after_fork();
             }
             Err(lock) => {
                 host::call_method(lock.bind(py), intern!(py, "_at_fork_reinit"), ())?;
@@ -292,14 +286,7 @@ impl PyCondition {
 
     fn __enter__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         match self.lock()?.kind() {
-            Ok(Held::Lock(lock)) => {
-                lock.acquire().map_err(Error::from)?;
-                order::taken(py, Held::Lock(lock), true);
-            }
-            Ok(Held::RLock(lock)) => {
-                lock.acquire().map_err(Error::from)?;
-                order::taken(py, Held::RLock(lock), true);
-            }
+            Ok(lock) => lock::enter(py, lock)?,
             Err(lock) => {
                 return host::call_method(lock.bind(py), intern!(py, "__enter__"), ())
                     .map(Bound::unbind);
@@ -316,12 +303,7 @@ impl PyCondition {
         traceback: &Bound<'_, PyAny>,
     ) -> PyResult<Py<PyAny>> {
         match self.lock()?.kind() {
-            Ok(held @ Held::Lock(lock)) => {
-                order::release(held, || lock.release()).map_err(Error::from)?;
-            }
-            Ok(held @ Held::RLock(lock)) => {
-                order::release(held, || lock.release()).map_err(Error::from)?;
-            }
+            Ok(lock) => order::release(lock)?,
             Err(lock) => {
                 let error = (kind, value, traceback);
                 return host::call_method(lock.bind(py), intern!(py, "__exit__"), error)
@@ -465,26 +447,14 @@ impl PyCondition {
 short_ways! {
     install_short_ways for PyCondition {
         c"__enter__"(0) => |condition, _| {
-            let taken = match condition.get().short_lock()? {
-                Held::Lock(lock) => lock.try_acquire(),
-                Held::RLock(lock) => lock.try_acquire(),
-            };
-            taken.then(|| direct::truth(condition.py(), true))
+            condition.get().short_lock()?.try_acquire().then(|| direct::truth(condition.py(), true))
         };
         c"__exit__"(3) => |condition, _| {
-            let released = match condition.get().short_lock()? {
-                Held::Lock(lock) => lock.release().is_ok(),
-                Held::RLock(lock) => lock.release().is_ok(),
-            };
-            released.then(|| direct::nothing(condition.py()))
+            condition.get().short_lock()?.release().then(|| direct::nothing(condition.py()))
         };
         c"notify"(0) => |condition, _| {
             let lock = condition.get().short_lock()?;
-            let owned = match lock {
-                Held::Lock(lock) => lock.is_held(),
-                Held::RLock(lock) => lock.is_owned(),
-            };
-            owned.then(|| {
+            lock.is_owned().then(|| {
                 condition.get().core.notify(1, lock);
                 direct::nothing(condition.py())
             })

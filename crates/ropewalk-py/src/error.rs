@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use ropewalk::queue::{GetError, JoinError, PutError, TooManyTasksDone};
-use ropewalk::sync::{BarrierError, ConditionError, NotLocked, NotOwner, TooManyReleases};
+use ropewalk::sync::{BarrierError, ConditionError, NotOwner, TooManyReleases};
 use ropewalk::wait::Deadlock;
 use ropewalk::wait::WaitError;
 
@@ -55,7 +55,6 @@ macro_rules! from {
 
 from! {
     WaitError => Error::Wait;
-    NotLocked => |_| Error::NotLocked;
     NotOwner => |_| Error::NotOwner;
     TooManyReleases => |_| Error::TooManyReleases;
     PyErr => Error::Python;

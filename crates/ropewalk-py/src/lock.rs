@@ -5,6 +5,7 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use ropewalk::sync::{Held, Lock};
+use ropewalk::wait::Deadline;
 
 use super::direct::{self, short_ways};
 use super::error::Error;
@@ -75,21 +76,13 @@ impl PyLock {
         blocking: Given<'_, '_>,
         timeout: Given<'_, '_>,
     ) -> PyResult<bool> {
-        let patience = lock_arguments(py, blocking, timeout)?;
-        let taken = match patience {
-            Patience::Try => self.core.try_acquire(),
-            Patience::Until(deadline) => self.core.acquire_until(deadline).map_err(Error::from)?,
-        };
-        if taken {
-            order::taken(py, self.held(), matches!(patience, Patience::Until(_)));
-        }
-        Ok(taken)
+        acquire(py, self.held(), blocking, timeout)
     }
 
     /// Release the lock, allowing another thread that is blocked waiting for it to acquire it. The
     /// lock must be in the locked state, but needn't be locked by the same thread.
     fn release(&self) -> Result<(), Error> {
-        Ok(order::release(self.held(), || self.core.release())?)
+        order::release(self.held())
     }
 
     /// Return whether the lock is in the locked state.
@@ -122,8 +115,7 @@ impl PyLock {
     }
 
     fn __enter__(&self, py: Python<'_>) -> Result<bool, Error> {
-        self.core.acquire()?;
-        order::taken(py, self.held(), true);
+        enter(py, self.held())?;
         Ok(true)
     }
 
@@ -158,6 +150,48 @@ impl PyLock {
 
 takes_name!(PyLock, PyLock::make);
 
+/// `acquire` with its arguments, of a lock of either class.
+#[inline]
+pub(crate) fn acquire(
+    py: Python<'_>,
+    lock: Held<'_>,
+    blocking: Given<'_, '_>,
+    timeout: Given<'_, '_>,
+) -> PyResult<bool> {
+    let patience = lock_arguments(py, blocking, timeout)?;
+    let taken = match patience {
+        Patience::Try => lock.try_acquire(),
+        Patience::Until(deadline) => lock.acquire_until(deadline).map_err(Error::from)?,
+    };
+    if taken {
+        order::taken(py, lock, matches!(patience, Patience::Until(_)));
+    }
+    Ok(taken)
+}
+
+/// `with` takes a lock of either class.
+#[inline]
+pub(crate) fn enter(py: Python<'_>, lock: Held<'_>) -> Result<(), Error> {
+    lock.acquire_until(Deadline::NEVER)?;
+    order::taken(py, lock, true);
+    Ok(())
+}
+
+/// The short way of a lock of either class where somebody wants to know of it.
+#[cold]
+pub(crate) fn traced_acquire<'py>(py: Python<'py>, lock: Held<'_>) -> Option<Bound<'py, PyAny>> {
+    (order::is_short() && lock.try_acquire()).then(|| {
+        order::taken(py, lock, true);
+        direct::truth(py, true)
+    })
+}
+
+/// See [`traced_acquire`].
+#[cold]
+pub(crate) fn traced_release<'py>(py: Python<'py>, lock: Held<'_>) -> Option<Bound<'py, PyAny>> {
+    (order::is_short() && order::release(lock).is_ok()).then(|| direct::nothing(py))
+}
+
 /// The short ways of a class of locks, whose core is `core`.
 macro_rules! lock_short_ways {
     ($class:ty) => {
@@ -173,7 +207,7 @@ macro_rules! lock_short_ways {
         #[inline]
         fn short_acquire<'py>(lock: &Bound<'py, $class>) -> Option<Bound<'py, PyAny>> {
             if order::is_checked() {
-                return traced_acquire(lock);
+                return super::lock::traced_acquire(lock.py(), lock.get().held());
             }
             lock.get().core.try_acquire().then(|| direct::truth(lock.py(), true))
         }
@@ -181,24 +215,9 @@ macro_rules! lock_short_ways {
         #[inline]
         fn short_release<'py>(lock: &Bound<'py, $class>) -> Option<Bound<'py, PyAny>> {
             if order::is_checked() {
-                return traced_release(lock);
+                return super::lock::traced_release(lock.py(), lock.get().held());
             }
             lock.get().core.release().is_ok().then(|| direct::nothing(lock.py()))
-        }
-
-        #[cold]
-        fn traced_acquire<'py>(lock: &Bound<'py, $class>) -> Option<Bound<'py, PyAny>> {
-            (order::is_short() && lock.get().core.try_acquire()).then(|| {
-                order::taken(lock.py(), lock.get().held(), true);
-                direct::truth(lock.py(), true)
-            })
-        }
-
-        #[cold]
-        fn traced_release<'py>(lock: &Bound<'py, $class>) -> Option<Bound<'py, PyAny>> {
-            let this = lock.get();
-            (order::is_short() && order::release(this.held(), || this.core.release()).is_ok())
-                .then(|| direct::nothing(lock.py()))
         }
     };
 }

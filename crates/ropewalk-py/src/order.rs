@@ -9,6 +9,7 @@ use ropewalk::sync::Held;
 use ropewalk::wait;
 use ropewalk::watch::{self, Taken, Taking};
 
+use super::error::Error;
 use super::{host, origin, reporter};
 
 /// Whether the core wants to know.
@@ -33,10 +34,8 @@ pub(crate) fn is_short() -> bool {
 
 #[cold]
 fn tell(py: Python<'_>, lock: Held<'_>, waits: bool) {
-    let (lock, kind, origin, name) = match lock {
-        Held::Lock(lock) => (lock.resource(), "Lock", lock.origin(), lock.name()),
-        Held::RLock(lock) => (lock.resource(), "RLock", lock.origin(), lock.name()),
-    };
+    let (id, kind, origin, name) =
+        (lock.resource(), lock.kind().name(), lock.origin(), lock.name());
     let name = name.as_deref();
     let taken = watch::checks_lock_order().then(|| {
         let made = origin.describe().map(|at| format!(" made at {at}")).unwrap_or_default();
@@ -44,9 +43,9 @@ fn tell(py: Python<'_>, lock: Held<'_>, waits: bool) {
         let name = format!("{kind}{name}{made}");
         let at = origin::here(py).origin().describe().unwrap_or_else(|| "an unknown line".into());
         let thread = wait::current().name().map_or_else(|| "?".into(), |name| name.to_string());
-        Taken { lock, name, at, thread, waits }
+        Taken { lock: id, name, at, thread, waits }
     });
-    for inversion in watch::lock_taken(Taking { lock, kind, origin, name, taken }) {
+    for inversion in watch::lock_taken(Taking { lock: id, kind, origin, name, taken }) {
         reporter::tell(py, &inversion.describe(|text| clean(py, text)));
     }
 }
@@ -63,28 +62,19 @@ fn clean(py: Python<'_>, text: &str) -> String {
 
 /// Releases a lock, and says so to who wants to know.
 #[inline]
-pub(crate) fn release<R, E>(
-    lock: Held<'_>,
-    release: impl FnOnce() -> Result<R, E>,
-) -> Result<R, E> {
-    if !is_checked() {
-        return release();
-    }
+pub(crate) fn release(lock: Held<'_>) -> Result<(), Error> {
     // Any thread may release some locks: who has taken it is known until then.
-    let (lock, owner) = identity(lock);
-    let result = release()?;
+    let owner = if is_checked() { lock.owner() } else { None };
+    if !lock.release() {
+        return Err(match lock {
+            Held::Lock(_) => Error::NotLocked,
+            Held::RLock(_) => Error::NotOwner,
+        });
+    }
     if let Some(owner) = owner {
-        watch::lock_released(lock, owner);
+        watch::lock_released(lock.resource(), owner);
     }
-    Ok(result)
-}
-
-/// What a lock is known by, and who has taken it.
-fn identity(lock: Held<'_>) -> (usize, Option<usize>) {
-    match lock {
-        Held::Lock(lock) => (lock.resource(), lock.owner()),
-        Held::RLock(lock) => (lock.resource(), lock.owner()),
-    }
+    Ok(())
 }
 
 /// A lock is free from now on, whoever holds it.
@@ -92,13 +82,9 @@ pub(crate) fn freed(lock: Held<'_>) {
     if !is_checked() {
         return;
     }
-    let times = match lock {
-        Held::Lock(lock) => usize::from(lock.is_held()),
-        Held::RLock(lock) => lock.depth_hint(),
-    };
-    if let (lock, Some(owner)) = identity(lock) {
-        for _ in 0..times {
-            watch::lock_released(lock, owner);
+    if let Some(owner) = lock.owner() {
+        for _ in 0..lock.depth_hint() {
+            watch::lock_released(lock.resource(), owner);
         }
     }
 }
@@ -107,7 +93,7 @@ pub(crate) fn freed(lock: Held<'_>) {
 pub(crate) fn gone(lock: Held<'_>) {
     freed(lock);
     if watch::checks_lock_order() {
-        watch::lock_gone(identity(lock).0);
+        watch::lock_gone(lock.resource());
     }
 }
 

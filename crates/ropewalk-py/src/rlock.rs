@@ -9,12 +9,12 @@ use ropewalk::sync::{Held, RLock, Saved};
 
 use super::direct::{self, short_ways};
 use super::error::Error;
-use super::lock::lock_short_ways;
+use super::lock::{self, lock_short_ways};
 use super::name::takes_name;
 use super::order;
 use super::origin::{self, Site};
 use super::runtime::deprecated;
-use super::timeout::{Given, Patience, lock_arguments};
+use super::timeout::Given;
 
 /// A reentrant lock: its owner may acquire it again, and must release it as often.
 ///
@@ -97,21 +97,13 @@ impl PyRLock {
         blocking: Given<'_, '_>,
         timeout: Given<'_, '_>,
     ) -> PyResult<bool> {
-        let patience = lock_arguments(py, blocking, timeout)?;
-        let taken = match patience {
-            Patience::Try => self.core.try_acquire(),
-            Patience::Until(deadline) => self.core.acquire_until(deadline).map_err(Error::from)?,
-        };
-        if taken {
-            order::taken(py, self.held(), matches!(patience, Patience::Until(_)));
-        }
-        Ok(taken)
+        lock::acquire(py, self.held(), blocking, timeout)
     }
 
     /// Release the lock, allowing another thread that is blocked waiting for it to acquire it. The
     /// lock must be owned by this thread.
     fn release(&self) -> Result<(), Error> {
-        Ok(order::release(self.held(), || self.core.release())?)
+        order::release(self.held())
     }
 
     /// Return whether the lock is held by any thread.
@@ -120,8 +112,7 @@ impl PyRLock {
     }
 
     fn __enter__(&self, py: Python<'_>) -> Result<bool, Error> {
-        self.core.acquire()?;
-        order::taken(py, self.held(), true);
+        lock::enter(py, self.held())?;
         Ok(true)
     }
 

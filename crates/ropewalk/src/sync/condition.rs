@@ -3,9 +3,7 @@
 use std::cell::Cell;
 use std::panic::Location;
 
-use super::lock::Lock;
-use super::raw::RawLock;
-use super::rlock::{RLock, Saved};
+use super::held::Held;
 use crate::primitive::{AtomicBool, Ordering, const_unless_loom};
 use crate::wait::{
     Deadline, HANDOFF, NORMAL, Origin, Park, Parked, Resource, ResourceKind, WaitError, WaitList,
@@ -50,49 +48,6 @@ pub struct Condition {
     /// the queue's lock, by a notifier that leaves it empty.
     crowded: AtomicBool,
     origin: Origin,
-}
-
-/// A lock of ours, for a [`Condition`].
-#[derive(Debug, Clone, Copy)]
-pub enum Held<'a> {
-    /// A [`Lock`].
-    Lock(&'a Lock),
-    /// An [`RLock`].
-    RLock(&'a RLock),
-}
-
-impl<'a> From<&'a Lock> for Held<'a> {
-    fn from(lock: &'a Lock) -> Self {
-        Self::Lock(lock)
-    }
-}
-
-impl<'a> From<&'a RLock> for Held<'a> {
-    fn from(lock: &'a RLock) -> Self {
-        Self::RLock(lock)
-    }
-}
-
-impl<'a> Held<'a> {
-    fn raw(self) -> &'a RawLock {
-        match self {
-            Self::Lock(lock) => lock.raw(),
-            Self::RLock(lock) => lock.raw(),
-        }
-    }
-
-    fn release(self) -> Option<Saved> {
-        match self {
-            Self::Lock(lock) => lock.release().ok().map(|()| Saved(1)),
-            Self::RLock(lock) => lock.release_all().ok(),
-        }
-    }
-
-    fn restore(self, saved: Saved) {
-        if let Self::RLock(lock) = self {
-            lock.restore(saved);
-        }
-    }
 }
 
 /// Why [`Condition::wait`] failed.
@@ -177,7 +132,7 @@ impl Condition {
         let next = Some((lock.raw().queue(), lock.raw() as &dyn Resource));
         let result = self.wait_releasing(deadline, next, &handed_over, || {
             // Who gets the lock can run when this thread sleeps.
-            saved = owing(|| lock.release());
+            saved = owing(|| lock.release_all());
             saved.is_some()
         });
         // If not even an exception kept it from being released, it was not held.

@@ -10,6 +10,7 @@
 mod barrier;
 mod condition;
 mod event;
+mod held;
 mod lock;
 mod raw;
 mod rlock;
@@ -18,8 +19,9 @@ mod task;
 mod thread_life;
 
 pub use barrier::{Barrier, BarrierError};
-pub use condition::{Condition, ConditionError, Held};
+pub use condition::{Condition, ConditionError};
 pub use event::Event;
+pub use held::Held;
 pub use lock::{Hold, Lock, NotLocked};
 pub use rlock::{NotOwner, RLock, RLockHold, Saved};
 pub use semaphore::{BoundedSemaphore, Semaphore, TooManyReleases};

@@ -148,33 +148,15 @@ pub(super) fn push_escaped(to: &mut Vec<u8>, text: &str) {
 
 fn push_micros(to: &mut Vec<u8>, nanos: u64) {
     push_number(to, nanos / 1_000);
-    let rest = nanos % 1_000;
-    for digit in [rest / 100, rest / 10 % 10, rest % 10].iter().enumerate() {
-        if digit.0 == 0 {
-            to.push(b'.');
-        }
-        push_digit(to, *digit.1);
-    }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "a digit")]
-fn push_digit(to: &mut Vec<u8>, digit: u64) {
-    to.push(b'0' + digit as u8);
+    // With a one in front, so that it has all its digits.
+    let mut rest = itoa::Buffer::new();
+    let rest = rest.format(1_000 + nanos % 1_000);
+    to.push(b'.');
+    to.extend_from_slice(&rest.as_bytes()[1..]);
 }
 
 fn push_number(to: &mut Vec<u8>, number: u64) {
-    let mut digits = [0; 20];
-    let mut place = digits.len();
-    let mut rest = number;
-    loop {
-        place -= 1;
-        digits[place] = b"0123456789"[(rest % 10) as usize];
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    to.extend_from_slice(&digits[place..]);
+    to.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 #[cfg(test)]

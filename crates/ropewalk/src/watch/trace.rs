@@ -126,7 +126,7 @@ pub fn start_trace(path: &Path) -> io::Result<()> {
     }
     let file = new_file(path)?;
     // Now, so that a full disk is an error of this call.
-    let mut first = Chunk::new(&file, 0, GRAIN)?;
+    let mut first = Chunk::new(&file, 0)?;
     let pid = std::process::id();
     first.push(b"[\n");
     first.push(process_name(pid).as_bytes());
@@ -165,10 +165,9 @@ pub fn stop_trace() -> io::Result<()> {
             }
         }
         // Last of all, without a comma.
-        let size = GRAIN;
-        let place = trace.end.fetch_add(size as u64, Ordering::Relaxed);
+        let place = trace.end.fetch_add(GRAIN as u64, Ordering::Relaxed);
         let file = trace.file()?;
-        let mut last = Chunk::new(file, place, size)?;
+        let mut last = Chunk::new(file, place)?;
         let text = format!("{}\n]\n", process_name(trace.pid));
         last.push(text.as_bytes());
         drop(last);
@@ -401,7 +400,7 @@ impl Trace {
 
     fn next_piece(&self) -> Option<Chunk> {
         let place = self.end.fetch_add(GRAIN as u64, Ordering::Relaxed);
-        match self.file().and_then(|file| Chunk::new(file, place, GRAIN)) {
+        match self.file().and_then(|file| Chunk::new(file, place)) {
             Ok(piece) => Some(piece),
             Err(error) => {
                 held::set(held::TRACE, false);
