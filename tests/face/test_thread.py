@@ -477,20 +477,20 @@ def test_what_debuggers_ask_for() -> None:
     from ropewalk import threading
 
     thread = threading.Thread()
-    modern = sys.version_info >= (3, 13)
 
     def ended() -> bool:
-        return thread._handle.is_done() if modern else bool(thread._is_stopped)
+        if sys.version_info >= (3, 14):
+            return thread._os_thread_handle.is_done()
+        if sys.version_info >= (3, 13):
+            return thread._handle.is_done()
+        return bool(thread._is_stopped)
 
     assert not thread._started.is_set()
     assert not ended()
     run(thread)
     assert thread._started.is_set()
     assert ended()
-    if modern:
-        # CPython 3.14 has another name for it.
-        assert getattr(thread, "_os_thread_handle", thread._handle) is thread._handle
-    else:
+    if sys.version_info < (3, 13):
         assert thread._tstate_lock is None
 
 
