@@ -359,6 +359,28 @@ def test_a_raw_thread_ends_with_the_lock(tmp_path: Path) -> None:
     assert "held by thread 0x" in done.stderr
 
 
+def test_the_notifier_ends_with_the_lock_of_the_condition(tmp_path: Path) -> None:
+    """The only thread was notified, and waits for the lock already."""
+    done = run(
+        tmp_path,
+        """
+        import threading, time
+        condition = threading.Condition(threading.Lock())
+        def take():
+            # The main thread looks for signals for the last time of its own accord before that.
+            time.sleep(0.5)
+            condition.acquire()
+            condition.notify()
+        condition.acquire()
+        threading.Thread(target=take).start()
+        condition.wait()
+        """,
+    )
+    assert done.returncode == 1
+    assert "DeadlockError: the only thread waits" in done.stderr
+    assert "waits for Lock made at" in done.stderr
+
+
 def test_the_exit_waits_for_a_thread_that_can_never_end(tmp_path: Path) -> None:
     done = run(
         tmp_path,

@@ -220,6 +220,52 @@ other.join()
     assert silent(tmp_path, program) == "item\n"
 
 
+INTERRUPTED = {
+    "join": "other = threading.Thread(target=work); other.start(); other.join()",
+    "an event": "threading.Thread(target=work).start(); done.wait()",
+    "a condition": (
+        "threading.Thread(target=work).start()\n"
+        "with changed: changed.wait_for(done.is_set, timeout=None)"
+    ),
+    "a barrier": "threading.Thread(target=work).start(); barrier.wait()",
+    "a future": "pool.submit(work).result()",
+    "futures": "futures.wait([pool.submit(work)])",
+    "map": "list(pool.map(work, [1]))",
+    "the end of a pool": "pool.submit(work); pool.shutdown()",
+    "the exit": "threading.Thread(target=work).start()",
+}
+
+
+@pytest.mark.parametrize("wait", INTERRUPTED)
+def test_a_thread_that_runs_a_handler_in_a_wait_runs(tmp_path: Path, wait: str) -> None:
+    """Its handler holds what another thread waits for, for which it waits itself."""
+    program = f"""
+import os, signal, threading, time
+from concurrent import futures
+lock, done, handles = threading.RLock(), threading.Event(), threading.Event()
+changed, barrier = threading.Condition(), threading.Barrier(2)
+pool = futures.ThreadPoolExecutor(1)
+def handler(*_):
+    with lock:
+        handles.set()
+        time.sleep(0.5)
+def work(*_):
+    time.sleep(0.2)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    handles.wait()
+    with lock:
+        print("worked", flush=True)
+    done.set()
+    with changed:
+        changed.notify()
+    if barrier.n_waiting:
+        barrier.wait()
+signal.signal(signal.SIGUSR1, handler)
+{INTERRUPTED[wait]}
+"""
+    assert silent(tmp_path, IMPATIENT + program) == "worked\n"
+
+
 def test_a_program_that_waits_for_ctrl_c(tmp_path: Path) -> None:
     program = """
 import os, queue, signal, subprocess, sys, threading

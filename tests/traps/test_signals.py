@@ -192,6 +192,71 @@ def test_a_handler_may_take_the_lock_of_the_condition_that_its_thread_waits_for(
     succeeds(_TOOLS.replace("way =", "# way =") + dedent(program), name)
 
 
+GIVEN = {
+    "a lock": (
+        "lock.acquire(); sender.start(); lock.acquire(); lock.release()",
+        "lock.release()",
+        "assert lock.acquire(timeout=20), 'its thread has it'; lock.release()",
+    ),
+    "a condition's lock": (
+        "lock.acquire(); sender.start(); condition.wait(); lock.release()",
+        "with lock: condition.notify()",
+        "assert lock.acquire(timeout=20), 'its thread has it'; lock.release()",
+    ),
+    "an item": (
+        "sender.start(); assert items.get() == 'main'",
+        "items.put('handler')",
+        "assert items.get() == 'handler'; items.put('main')",
+    ),
+    "an item of a queue with a hook": (
+        "sender.start(); assert hooked.get() == 'thread'; assert hooked.get() == 'handler'",
+        "hooked.put('thread')",
+        "hooked.put('handler')",
+    ),
+    "a permit": (
+        "sender.start(); permits.acquire()",
+        "permits.release()",
+        "assert permits.acquire(timeout=20), 'its thread has it'; permits.release()",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_what_its_thread_is_given_before_a_handler_runs_is_given_back(name: str) -> None:
+    """The signal comes first, but who sends it keeps the GIL until it has given."""
+    wait, give, handle = GIVEN[name]
+    program = f"""
+    class Hooked(queue.Queue):
+        def _put(self, item):
+            super()._put(item)
+    lock, items, hooked, permits = threading.Lock(), queue.Queue(), Hooked(), threading.Semaphore(0)
+    condition = threading.Condition(lock)
+    handled = []
+    def handler(number, frame):
+        {handle}
+        handled.append(True)
+    def busy():
+        end = time.perf_counter() + 0.05
+        while time.perf_counter() < end:
+            pass
+    def send_and_give():
+        until_blocked(main)
+        # Until it has looked for signals for the last time of its own accord.
+        time.sleep(0.15)
+        send(signal.SIGUSR1)
+        busy()
+        {give}
+        busy()
+    sys.setswitchinterval(1)
+    signal.signal(signal.SIGUSR1, handler)
+    sender = threading.Thread(target=send_and_give)
+    {wait}
+    sender.join()
+    assert handled == [True]
+    """
+    succeeds(_TOOLS.replace("way =", "# way =") + dedent(program), name)
+
+
 @pytest.mark.parametrize("name", ["Queue", "SimpleQueue"])
 def test_a_handler_may_get_from_the_queue_that_its_thread_waits_for(name: str) -> None:
     program = """

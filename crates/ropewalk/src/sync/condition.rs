@@ -6,8 +6,8 @@ use std::panic::Location;
 use super::held::Held;
 use crate::primitive::{AtomicBool, Ordering, const_unless_loom};
 use crate::wait::{
-    Deadline, HANDOFF, NORMAL, Origin, Park, Parked, Resource, ResourceKind, WaitError, WaitList,
-    WaitQueue, owing, park,
+    Deadline, HANDOFF, NORMAL, NextLock, Origin, Park, Parked, Resource, ResourceKind, WaitError,
+    WaitList, WaitQueue, owing, park,
 };
 
 /// A queue of threads that wait, having released a lock, until another thread notifies them.
@@ -129,7 +129,9 @@ impl Condition {
         let lock = lock.into();
         let mut saved = None;
         let handed_over = Cell::new(false);
-        let next = Some((lock.raw().queue(), lock.raw() as &dyn Resource));
+        let raw = lock.raw();
+        let release = || raw.give_back(HANDOFF);
+        let next = Some(NextLock { queue: raw.queue(), what: raw, release: &release });
         let result = self.wait_releasing(deadline, next, &handed_over, || {
             // Who gets the lock can run when this thread sleeps.
             saved = owing(|| lock.release_all());
@@ -140,9 +142,9 @@ impl Condition {
             return Err(result.map_or_else(Into::into, |_| ConditionError::NotHeld));
         };
         let interrupted = matches!(result, Err(WaitError::Interrupted));
-        let again = if handed_over.get() { Ok(()) } else { lock.raw().acquire_again(interrupted) };
+        let again = if handed_over.get() { Ok(()) } else { raw.acquire_again(interrupted) };
         // Interrupted here still means that the lock was taken, unless it happened twice.
-        if lock.raw().is_held_by(crate::primitive::thread_word()) {
+        if raw.is_held_by(crate::primitive::thread_word()) {
             lock.restore(saved);
         }
         let notified = matches!(result?, Parked::Notified(_));
@@ -173,7 +175,7 @@ impl Condition {
     fn wait_releasing(
         &self,
         deadline: Deadline,
-        next: Option<(&WaitQueue, &dyn Resource)>,
+        next: Option<NextLock<'_>>,
         handed_over: &Cell<bool>,
         release: impl FnOnce() -> bool,
     ) -> Result<Parked, WaitError> {

@@ -54,7 +54,7 @@ pub(crate) use ended::measure_exactly;
 #[cfg(not(loom))]
 pub(crate) use object::gone_objects;
 pub(crate) use owed::is_about_to_sleep;
-pub(crate) use park::{Park, Parked, Since, park, park_and_take};
+pub(crate) use park::{NextLock, Park, Parked, Since, park, park_and_take};
 pub(crate) use queue::{HANDOFF, List as WaitList, NORMAL, Token, WaitQueue};
 pub(crate) use registry::{ends_with_last_thread, find as find_by_word, live_threads};
 pub(crate) use runtime::{Sched, SleepEnd, host};

@@ -3,7 +3,9 @@
 use super::deadline::Deadline;
 use super::ended::is_exact;
 use super::owed;
-use super::queue::{GiveUp, List, NORMAL, Node, REFUSED, Standing, Token, WaitQueue, Wake};
+use super::queue::{
+    GiveUp, HANDOFF, List, NORMAL, Node, REFUSED, Standing, Token, WaitQueue, Wake,
+};
 use super::registry;
 use super::runtime::{Resource, SleepEnd, Verdict, WaitError, host, observer, sched};
 use super::spin::Spin;
@@ -22,7 +24,15 @@ pub(crate) struct Park<'a> {
     pub(crate) since: Option<Since>,
     /// The lock that this waiter needs after its notification, and its queue: a notifier may move
     /// the waiter there.
-    pub(crate) next: Option<(&'a WaitQueue, &'a dyn Resource)>,
+    pub(crate) next: Option<NextLock<'a>>,
+}
+
+/// The lock that a waiter needs after its notification.
+pub(crate) struct NextLock<'a> {
+    pub(crate) queue: &'a WaitQueue,
+    pub(crate) what: &'a dyn Resource,
+    /// Releases it again, if it was given to the waiter before handlers have run.
+    pub(crate) release: &'a dyn Fn(),
 }
 
 /// When a wait began that may take several turns.
@@ -76,14 +86,15 @@ pub(crate) enum Parked {
 ///    a timeout. A wake that crossed an interruption or a refusal is passed to `give_back`, which
 ///    must hand it on. For a waiter that had been moved to another queue, the token that was
 ///    crossed is that of its first notification (`NORMAL`).
-///
+/// 7. After a signal handlers run before anything else, and nothing is kept meanwhile that they may
+///    wait for: what had been given to this waiter by then is given back, and waited for again.
 pub(crate) fn park(
     request: &Park<'_>,
     validate: impl FnOnce(&mut List) -> bool,
     before_sleep: impl FnOnce() -> bool,
-    give_back: impl FnOnce(Token),
+    give_back: impl Fn(Token),
 ) -> Result<Parked, WaitError> {
-    stand_and_sleep(request, validate, before_sleep, give_back, &|_| {}, None)
+    stand_and_sleep(request, validate, before_sleep, &give_back, &|_| {}, None)
 }
 
 /// As [`park`], for what only one of the waiters gets: a lock, a permit, an item, a place. A woken
@@ -96,17 +107,17 @@ pub(crate) fn park(
 pub(crate) fn park_and_take(
     request: &Park<'_>,
     validate: &dyn Fn(&mut List) -> bool,
-    give_back: impl FnOnce(Token),
+    give_back: impl Fn(Token),
     take: &dyn Fn(Token),
 ) -> Result<Parked, WaitError> {
-    stand_and_sleep(request, validate, || true, give_back, take, Some(validate))
+    stand_and_sleep(request, validate, || true, &give_back, take, Some(validate))
 }
 
 fn stand_and_sleep(
     request: &Park<'_>,
     validate: impl FnOnce(&mut List) -> bool,
     before_sleep: impl FnOnce() -> bool,
-    give_back: impl FnOnce(Token),
+    give_back: &dyn Fn(Token),
     take: &dyn Fn(Token),
     stand_again: Option<&dyn Fn(&mut List) -> bool>,
 ) -> Result<Parked, WaitError> {
@@ -115,7 +126,11 @@ fn stand_and_sleep(
     }
     let me = registry::current();
     let Since { at: since, in_vain } = request.since.unwrap_or_else(Since::now);
-    let node = Node::new(Wake::Thread(me.clone()), since, request.next);
+    let node = Node::new(
+        Wake::Thread(me.clone()),
+        since,
+        request.next.as_ref().map(|next| (next.queue, next.what)),
+    );
     let mut record = WaitRecord::new(request.what, request.deadline, since, &raw const node);
     let (published, mut object) = {
         let mut list = request.queue.lock();
@@ -123,7 +138,7 @@ fn stand_and_sleep(
             return Ok(Parked::Retry);
         }
         // SAFETY: the node lives on this stack frame, which is left only after the node has been
-        // notified or has given up (`settle`).
+        // notified or has given up (`settle`, `Stay`).
         unsafe { list.push(request.queue, &node, in_vain) };
         record.object = list.object();
         // Under the queue's lock: a notifier may move the node and tell the record so, and a fork
@@ -131,6 +146,8 @@ fn stand_and_sleep(
         let object = record.object;
         (me.publish(&mut record), object)
     };
+    // From here on code of the host's and of users' may run, and panic.
+    let mut stay = Stay { me: &me, node: &node, record: published, give_back: Some(give_back) };
     // A model has no list of objects.
     if object.is_null() && cfg!(not(loom)) && request.what.is_counted() {
         // Only now: the host may have another thread run, which may fork.
@@ -141,7 +158,7 @@ fn stand_and_sleep(
     let result = if before_sleep() {
         // SAFETY: the record lives until the end of this function.
         unsafe { WaitRecord::begin(published) };
-        let result = settle(&me, &node, published, request, give_back, take, stand_again);
+        let result = settle(&mut stay, request, give_back, take, stand_again);
         observer().after_block(&me);
         // SAFETY: null, or alive as long as the queue, which we borrow.
         if let Some(object) = unsafe { object.as_ref() } {
@@ -158,28 +175,64 @@ fn stand_and_sleep(
             result => result,
         }
     } else {
-        leave(&node, give_back);
+        stay.leave();
         Ok(Parked::Retry)
     };
-    me.unpublish(published);
+    drop(stay);
     // If there was no sleep.
     owed::pay();
     result
 }
 
-fn settle(
-    me: &ThreadRef,
-    node: &Node,
+/// The stay of a waiter in a queue, published. Its end takes the record back; and the node out of
+/// its queue, if that is by a panic of users' code.
+struct Stay<'a> {
+    me: &'a ThreadRef,
+    node: &'a Node,
     record: *const WaitRecord,
+    /// `None` once the waiter has left the queue, and has what it was given or has handed it on.
+    give_back: Option<&'a dyn Fn(Token)>,
+}
+
+impl Stay<'_> {
+    /// Leaves the queue, handing on a wake that came already.
+    fn leave(&mut self) {
+        let Some(give_back) = self.give_back.take() else { return };
+        match self.node.give_up(GiveUp::Always) {
+            Standing::Moved => give_back(NORMAL),
+            // It had been moved when the handlers began.
+            Standing::Gone if self.node.may_move() => give_back(NORMAL),
+            // Refused: nothing was given.
+            Standing::Waiting | Standing::Gone | Standing::Notified(REFUSED) => {}
+            Standing::Notified(token) => give_back(token),
+        }
+    }
+
+    /// The waiter has left the queue, and keeps what it was given.
+    fn end(&mut self) {
+        self.give_back = None;
+    }
+}
+
+impl Drop for Stay<'_> {
+    fn drop(&mut self) {
+        self.leave();
+        self.me.unpublish(self.record);
+    }
+}
+
+fn settle(
+    stay: &mut Stay<'_>,
     request: &Park<'_>,
-    give_back: impl FnOnce(Token),
+    give_back: &dyn Fn(Token),
     take: &dyn Fn(Token),
     stand_again: Option<&dyn Fn(&mut List) -> bool>,
 ) -> Result<Parked, WaitError> {
     let (what, deadline) = (request.what, request.deadline);
-    let again = stand_again.map(|validate| Again { queue: request.queue, validate });
+    let (me, node) = (stay.me, stay.node);
+    let handlers = Handlers { me, node, request, give_back, stand_again };
     if host().refuses(what.kind(), deadline) {
-        leave(node, give_back);
+        stay.leave();
         return Err(WaitError::Interrupted);
     }
     let mut naps = Naps::new(me);
@@ -192,45 +245,34 @@ fn settle(
             SleepEnd::Permit => {}
             // The wake wins if it was first; a waiter that was moved was notified in time.
             SleepEnd::TimedOut => match node.give_up(GiveUp::UnlessMoved) {
-                Standing::Waiting => return Ok(Parked::TimedOut),
+                Standing::Waiting => {
+                    stay.end();
+                    return Ok(Parked::TimedOut);
+                }
                 Standing::Moved | Standing::Notified(_) | Standing::Gone => {}
             },
             SleepEnd::Interrupted => {
                 // SAFETY: the caller keeps the record until this returns.
-                unsafe { WaitRecord::pause(record) };
-                let raised = match &again {
-                    Some(again) => again.run_handlers(node),
-                    None => run_handlers_in_queue(node),
-                };
-                if raised {
+                unsafe { me.pause(stay.record) };
+                if handlers.run(naps.signal) {
                     break WaitError::Interrupted;
                 }
                 // SAFETY: as above.
-                unsafe { WaitRecord::begin(record) };
+                unsafe { WaitRecord::begin(stay.record) };
             }
         }
-        match node.standing() {
-            Standing::Notified(REFUSED) => return Err(WaitError::Deadlock(me.take_refusal())),
-            Standing::Notified(token) => return Ok(Parked::Notified(token)),
+        let result = match node.standing() {
+            Standing::Waiting | Standing::Moved => continue,
+            Standing::Notified(REFUSED) => Err(WaitError::Deadlock(me.take_refusal())),
+            Standing::Notified(token) => Ok(Parked::Notified(token)),
             // What it waits for was free when the handlers were through, or it had been notified.
-            Standing::Gone => return Ok(Parked::Notified(NORMAL)),
-            Standing::Waiting | Standing::Moved => {}
-        }
+            Standing::Gone => Ok(Parked::Notified(NORMAL)),
+        };
+        stay.end();
+        return result;
     };
-    leave(node, give_back);
+    stay.leave();
     Err(error)
-}
-
-/// Leaves the queue, handing on a wake that came already.
-fn leave(node: &Node, give_back: impl FnOnce(Token)) {
-    match node.give_up(GiveUp::Always) {
-        Standing::Moved => give_back(NORMAL),
-        // It had been moved when the handlers began.
-        Standing::Gone if node.may_move() => give_back(NORMAL),
-        // Refused: nothing was given.
-        Standing::Waiting | Standing::Gone | Standing::Notified(REFUSED) => {}
-        Standing::Notified(token) => give_back(token),
-    }
 }
 
 /// When the main thread looks for signals again, in nanoseconds after it fell asleep.
@@ -241,39 +283,67 @@ fn leave(node: &Node, give_back: impl FnOnce(Token)) {
 /// those after each signal.
 const LOOKS: [u64; 2] = [2_000_000, 100_000_000];
 
-/// How a waiter stands again in the queue that it left while handlers ran.
-struct Again<'a> {
-    queue: &'a WaitQueue,
-    /// Under the queue's lock: `false` if there is nothing to wait for.
-    validate: &'a dyn Fn(&mut List) -> bool,
+/// How the host's handlers run in the middle of a wait.
+struct Handlers<'a> {
+    me: &'a ThreadRef,
+    node: &'a Node,
+    request: &'a Park<'a>,
+    give_back: &'a dyn Fn(Token),
+    /// Under the queue's lock: `false` if there is nothing to wait for any more. If this is given,
+    /// the waiter stands aside meanwhile.
+    stand_again: Option<&'a dyn Fn(&mut List) -> bool>,
 }
 
-impl Again<'_> {
-    /// Runs the host's handlers while the node is in no queue, and has it stand in its queue again if
-    /// there still is something to wait for; `true` if one of them raised.
-    fn run_handlers(&self, node: &Node) -> bool {
-        if let Standing::Notified(_) = node.give_up(GiveUp::Always) {
-            return false;
+impl Handlers<'_> {
+    /// Runs those that are due; `true` if one of them raised. `signal` says that there was a signal:
+    /// then they run in any case. Otherwise a waiter that was notified meanwhile goes on at once.
+    fn run(&self, signal: bool) -> bool {
+        match self.stand_again {
+            Some(validate) => self.run_aside(signal, validate),
+            None => self.run_in_queue(signal),
+        }
+    }
+
+    /// While the node is in no queue; afterwards it stands in its queue again if there still is
+    /// something to wait for.
+    fn run_aside(&self, signal: bool, validate: &dyn Fn(&mut List) -> bool) -> bool {
+        match self.node.give_up(GiveUp::Always) {
+            Standing::Notified(token) if signal && token != REFUSED => {
+                // They may wait for it.
+                (self.give_back)(token);
+                self.node.renew(self.me);
+            }
+            Standing::Notified(_) => return false,
+            Standing::Waiting | Standing::Moved | Standing::Gone => {}
         }
         if host().signals_raised() {
             return true;
         }
-        let mut list = self.queue.lock();
-        if (self.validate)(&mut list) {
+        let mut list = self.request.queue.lock();
+        if validate(&mut list) {
             // SAFETY: as in `stand_and_sleep`.
-            unsafe { list.push_by_age(self.queue, node) };
+            unsafe { list.push_by_age(self.request.queue, self.node) };
         }
         false
     }
-}
 
-/// Runs the host's handlers while the node stays in its queue, if that is not a lock's; `true` if one
-/// of them raised.
-fn run_handlers_in_queue(node: &Node) -> bool {
-    node.enter_handlers();
-    let raised = host().signals_raised();
-    node.leave_handlers();
-    raised
+    /// While the node stays in its queue, if that is not a lock's.
+    fn run_in_queue(&self, signal: bool) -> bool {
+        match (self.node.enter_handlers(), &self.request.next) {
+            (Standing::Notified(HANDOFF), Some(next)) if signal => {
+                // They may wait for the lock.
+                (next.release)();
+                self.node.renew(self.me);
+            }
+            (Standing::Notified(HANDOFF), Some(_)) | (Standing::Notified(REFUSED), _) => {
+                return false;
+            }
+            _ => {}
+        }
+        let raised = host().signals_raised();
+        self.node.leave_handlers();
+        raised
+    }
 }
 
 /// The sleeps of one wait.
@@ -281,11 +351,13 @@ struct Naps {
     /// When the thread looks for signals, at the latest: how long after it fell asleep.
     looks: std::slice::Iter<'static, u64>,
     first: bool,
+    /// Whether it was a signal that ended the last one.
+    signal: bool,
 }
 
 impl Naps {
     fn new(me: &ThreadRef) -> Self {
-        Self { looks: Self::first_looks(me), first: true }
+        Self { looks: Self::first_looks(me), first: true, signal: false }
     }
 
     fn first_looks(me: &ThreadRef) -> std::slice::Iter<'static, u64> {
@@ -327,7 +399,8 @@ impl Naps {
                 };
                 let until = at.map_or(look, |at| at.min(look));
                 end = sched.sleep(&me.parker, (until != u64::MAX).then_some(until));
-                if end == SleepEnd::Interrupted {
+                self.signal = end == SleepEnd::Interrupted;
+                if self.signal {
                     self.looks = Self::first_looks(me);
                 } else if end == SleepEnd::TimedOut && at.is_none_or(|at| at > look) {
                     end = SleepEnd::Interrupted;

@@ -172,20 +172,29 @@ impl Node {
     }
 
     /// The thread is about to run handlers: they may wait for the lock that it needs next, so it
-    /// must not stand in that one's queue. If it does, it leaves, being notified already.
-    pub(super) fn enter_handlers(&self) {
+    /// must not stand in that one's queue. If it does, it leaves, being notified already. Returns how
+    /// it stood until then.
+    pub(super) fn enter_handlers(&self) -> Standing {
         // A model has no handlers.
         if !self.may_move() || cfg!(loom) {
-            return;
+            return self.standing();
         }
         self.in_its_queue(|list| {
-            if self.standing() == Standing::Moved {
+            let standing = self.standing();
+            if standing == Standing::Moved {
                 list.unlink(self);
                 self.state.store(GONE, Ordering::Relaxed);
             }
             // Relaxed: under the lock that a notifier takes.
             self.handlers.store(true, Ordering::Relaxed);
-        });
+            standing
+        })
+    }
+
+    /// Has the node of this thread, which was notified, stand as one that never was: in no queue.
+    pub(super) fn renew(&self, thread: &ThreadRef) {
+        self.wake.set(Some(Wake::Thread(thread.clone())));
+        self.state.store(GONE, Ordering::Relaxed);
     }
 
     /// They have run.
@@ -213,28 +222,42 @@ impl Node {
         thread
     }
 
-    /// Ends the wait of a thread that sleeps, as refused, if it was not notified; the caller keeps
-    /// the node alive, and wakes the thread. `None` if the queue is busy: the caller holds the
-    /// thread's record, whose lock comes after the queues' (invariant 5), so it must not wait here.
-    pub(super) fn try_refuse(&self) -> Option<bool> {
+    /// Ends the wait of a thread that sleeps: as refused, or, if it was moved, as the notification
+    /// that it is. The caller keeps the node alive, and wakes the thread. Returns how it stood until
+    /// then; `None` if the queue is busy: the caller holds the thread's record, whose lock comes
+    /// after the queues' (invariant 5), so it must not wait here.
+    pub(super) fn try_refuse(&self) -> Option<Standing> {
         let address = self.queue.load(Ordering::Acquire);
         // SAFETY: as in `in_its_queue`.
         let mut list = unsafe { &*(address as *const WaitQueue) }.0.try_lock()?;
         if self.queue.load(Ordering::Relaxed) != address {
             return None;
         }
-        let refused = self.standing() == Standing::Waiting;
-        if refused {
-            list.unlink(self);
-            // Release pairs with the Acquire in `standing`.
-            self.state.store(NOTIFIED | (REFUSED << 3), Ordering::Release);
-        }
-        Some(refused)
+        let standing = self.standing();
+        let ended = match standing {
+            Standing::Waiting => NOTIFIED | (REFUSED << 3),
+            Standing::Moved => GONE,
+            Standing::Notified(_) | Standing::Gone => return Some(standing),
+        };
+        list.unlink(self);
+        // Release pairs with the Acquire in `standing`.
+        self.state.store(ended, Ordering::Release);
+        Some(standing)
     }
 
-    /// Takes the node of a thread that no longer exists out of its queue.
+    /// In the child of a fork: takes the node of a thread that does not exist there out of its queue.
+    /// Not if another such thread held the queue's lock, where no host kept it from that
+    /// (invariant 7): that queue is lost.
     pub(super) fn forget(&self) {
-        self.give_up(GiveUp::Always);
+        let address = self.queue.load(Ordering::Acquire);
+        // SAFETY: as in `in_its_queue`; nobody is there who could move it.
+        let list = unsafe { &*(address as *const WaitQueue) }.0.try_lock();
+        if let Some(mut list) = list
+            && self.is_queued()
+        {
+            list.unlink(self);
+            self.state.store(GONE, Ordering::Relaxed);
+        }
     }
 
     /// Replaces the waker of a task's node, unless it was notified.
@@ -325,7 +348,7 @@ impl List {
         node.prev.set(prev);
         node.next.set(next);
         node.state.store(WAITING, Ordering::Relaxed);
-        // Release pairs with the Acquire in `give_up`.
+        // Release pairs with the Acquire of whoever looks for its queue.
         node.queue.store(ptr::from_ref(queue) as usize, Ordering::Release);
         self.link(node, prev, next);
     }

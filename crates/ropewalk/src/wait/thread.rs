@@ -264,22 +264,23 @@ impl ThreadInfo {
         }
     }
 
-    /// Ends the wait that this thread sleeps in, telling it why, unless it was notified already.
+    /// Ends the wait that this thread sleeps in, telling it why, unless it was notified already. If
+    /// it was moved to a lock's queue it goes on to wait for that lock, and finds this out itself.
     pub(crate) fn refuse(&self, why: Deadlock) {
         let old = self.refusal.lock().replace(Box::new(why));
         drop(old);
-        let refused = loop {
+        let stood = loop {
             let innermost = self.waiting.lock();
             if innermost.0.is_null() {
-                break false;
+                break Standing::Gone;
             }
             // SAFETY: published, so the record and its node are alive (invariant 6) while we hold
             // the lock, which the thread needs to get out.
-            if let Some(refused) = unsafe { (*(*innermost.0).node).try_refuse() } {
-                break refused;
+            if let Some(stood) = unsafe { (*(*innermost.0).node).try_refuse() } {
+                break stood;
             }
         };
-        if refused {
+        if matches!(stood, Standing::Waiting | Standing::Moved) {
             super::runtime::sched().wake(&self.parker);
         }
     }
@@ -314,7 +315,9 @@ impl ThreadInfo {
             deadline: record.deadline,
             since: record.since,
             serial: record.serial,
-            notified: record.refused || matches!(standing, Standing::Notified(_) | Standing::Gone),
+            notified: record.refused
+                || begun == IN_HANDLERS
+                || matches!(standing, Standing::Notified(_) | Standing::Gone),
             moved: standing == Standing::Moved,
         }))
     }
@@ -334,6 +337,17 @@ impl ThreadInfo {
         debug_assert!(std::ptr::eq(innermost.0, record));
         // SAFETY: published until now, so alive.
         innermost.0 = unsafe { (*record).outer };
+    }
+
+    /// Says that the thread runs handlers: it is not seen asleep until its wait begins again.
+    ///
+    /// # Safety
+    /// The record is published by this thread.
+    pub(super) unsafe fn pause(&self, record: *const WaitRecord) {
+        // Under the lock: who sees what a handler did, and then looks here, sees this as well.
+        let _innermost = self.waiting.lock();
+        // SAFETY: the caller's; the field is only ever shared.
+        unsafe { &(*record).begun }.store(IN_HANDLERS, Ordering::Relaxed);
     }
 
     /// Says what is known of `what`, unless the published `record` waits for something else by now.
@@ -407,16 +421,6 @@ impl WaitRecord {
             begun: AtomicUsize::new(0),
             refused: false,
         }
-    }
-
-    /// The thread runs handlers: it is not seen asleep until it begins again.
-    ///
-    /// # Safety
-    /// The record is alive.
-    pub(super) unsafe fn pause(record: *const Self) {
-        // Relaxed: who still sees it waiting saw it before.
-        // SAFETY: the caller's; the field is only ever shared.
-        unsafe { &(*record).begun }.store(IN_HANDLERS, Ordering::Relaxed);
     }
 
     /// The thread is about to sleep.

@@ -19,6 +19,7 @@
 //! A thread publishes its wait before it looks, and looks happen one at a time: of two threads
 //! that close a cycle at the same moment the later one sees the whole.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 use crate::platform;
@@ -247,6 +248,18 @@ impl Detector {
         Some(Deadlock { links, cycle: true, certain })
     }
 
+    /// All cycles that there are now; nobody is refused.
+    pub(super) fn find_cycles(&self) -> Vec<Deadlock> {
+        let mut seen = HashSet::new();
+        let mut starts = Vec::new();
+        let looking = self.looking.lock();
+        for thread in threads() {
+            starts.extend(walk_on(&thread, &mut seen).map(|mut cycle| cycle.swap_remove(0).thread));
+        }
+        drop(looking);
+        starts.iter().filter_map(|start| self.find_cycle(start, false)).collect()
+    }
+
     /// All threads, if each of them waits and nothing can help; `except` is only looking, and does
     /// not count. If some of them wait for each other, they are the story.
     ///
@@ -280,7 +293,8 @@ impl Detector {
         let waits_for_ctrl_c =
             |link: &Link| link.thread.is_main() && link.kind == ResourceKind::Event;
         let certain = !links.iter().any(waits_for_ctrl_c);
-        let cycle = all.iter().find_map(|step| walk(&step.thread));
+        let mut seen = HashSet::new();
+        let cycle = all.iter().find_map(|step| walk_on(&step.thread, &mut seen));
         let is_cycle = cycle.is_some();
         if let Some(cycle) = cycle {
             all = cycle;
@@ -411,23 +425,48 @@ pub(super) fn after_fork_in_child() {
     DETECTOR.starting.store(0, Ordering::SeqCst);
 }
 
+/// The wait of this thread, if it is for ever, and the owner of what it waits for.
+fn step(thread: ThreadRef) -> Option<(Step, usize)> {
+    let (owner, serial, kind, moved) = thread.look(|wait| {
+        let wait = wait.filter(|wait| !wait.notified && wait.deadline.is_never())?;
+        Some((wait.what.owner()?, wait.serial, wait.what.kind(), wait.moved))
+    })?;
+    Some((Step { thread, serial, kind, moved }, owner))
+}
+
 /// From `start` over the owners of what is waited for back to it, or `None` if that is no cycle.
 fn walk(start: &ThreadRef) -> Option<Vec<Step>> {
-    let mut chain: Vec<Step> = Vec::new();
+    let mut chain = Vec::new();
     let mut thread = start.clone();
+    // A cycle further on that does not lead back is its own members' to find. It is noticed by
+    // meeting the thread that came last when the length was a power of two (Brent's algorithm).
+    let mut met = start.word();
     loop {
-        let (owner, serial, kind, moved) = thread.look(|wait| {
-            let wait = wait.filter(|wait| !wait.notified && wait.deadline.is_never())?;
-            Some((wait.what.owner()?, wait.serial, wait.what.kind(), wait.moved))
-        })?;
-        chain.push(Step { thread, serial, kind, moved });
+        let (found, owner) = step(thread)?;
+        chain.push(found);
         if owner == start.word() {
             return Some(chain);
         }
-        // A cycle further on that does not lead back is its own members' to find.
-        if chain.iter().any(|step| step.thread.word() == owner) {
+        if owner == met {
             return None;
+        }
+        if chain.len().is_power_of_two() {
+            met = owner;
         }
         thread = find_by_word(owner)?;
     }
+}
+
+/// The cycle that `start` is in or leads to, unless one of the threads on the way was `seen` before;
+/// they are from now on. So all cycles are found in one look at each thread.
+fn walk_on(start: &ThreadRef, seen: &mut HashSet<usize>) -> Option<Vec<Step>> {
+    let mut chain: Vec<Step> = Vec::new();
+    let mut thread = start.clone();
+    while seen.insert(thread.word()) {
+        let (found, owner) = step(thread)?;
+        chain.push(found);
+        thread = find_by_word(owner)?;
+    }
+    let first = chain.iter().position(|step| step.thread.word() == thread.word())?;
+    Some(chain.split_off(first))
 }

@@ -9,6 +9,7 @@
 //! then whether the others are gone.
 
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -154,7 +155,10 @@ impl Monitor {
             let _ = park(&request, unchanged, || true, |_| {});
             if self.due.load(Ordering::Acquire) <= now() {
                 self.due.store(NEVER, Ordering::Release);
-                host().attached(&mut || look(&mut reported));
+                // It may run code of a Rust user (`exec::Futures`): a panic there is told, and ends
+                // this look only.
+                let look = AssertUnwindSafe(|| host().attached(&mut || look(&mut reported)));
+                let _ = catch_unwind(look);
             }
         }
     }
@@ -184,10 +188,11 @@ fn look(reported: &mut HashSet<Vec<usize>>) {
         Everybody::MayGoOn => MONITOR.pause.store(SHORTEST_PAUSE, Ordering::Relaxed),
     }
     if found.is_empty() {
-        let found_at = |thread: &_| {
-            DETECTOR.find_cycle(thread, false).or_else(|| DETECTOR.find_knot_of(thread, false))
-        };
-        found.extend(threads().iter().filter_map(found_at));
+        found = DETECTOR.find_cycles();
+        let links = found.iter().flat_map(|deadlock| &deadlock.links);
+        let told: HashSet<usize> = links.map(|link| link.thread.word()).collect();
+        let others = threads().into_iter().filter(|thread| !told.contains(&thread.word()));
+        found.extend(others.filter_map(|thread| DETECTOR.find_knot_of(&thread, false)));
     }
     let mut lasting = HashSet::new();
     for deadlock in found {

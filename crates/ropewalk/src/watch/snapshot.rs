@@ -15,8 +15,8 @@ use super::deadlock::{DETECTOR, Everybody, Mode, mode, no_looks};
 use super::pools::{PoolLook, pools};
 use crate::platform::{self, TaskState};
 use crate::wait::{
-    Deadlock, Depth, Link, ObjectInfo, ObjectRef, ResourceKind, ThreadRef, WaitView, WaitedFor,
-    Waits, current, host, objects, threads,
+    Deadlock, Depth, ObjectInfo, ObjectRef, ResourceKind, ThreadRef, WaitView, WaitedFor, Waits,
+    current, host, objects, threads,
 };
 
 /// What a thread does.
@@ -174,16 +174,7 @@ pub fn snapshot() -> Snapshot {
 /// threads if none of them can go on. A cycle that is not certain may still end.
 #[must_use]
 pub fn find_deadlocks() -> Vec<Deadlock> {
-    let mut seen = HashSet::new();
-    let mut found: Vec<Deadlock> = Vec::new();
-    for thread in threads() {
-        if !seen.contains(&thread.word())
-            && let Some(deadlock) = DETECTOR.find_cycle(&thread, false)
-        {
-            seen.extend(deadlock.links.iter().map(|link: &Link| link.thread.word()));
-            found.push(deadlock);
-        }
-    }
+    let mut found = DETECTOR.find_cycles();
     let me = current();
     // In the other mode whoever finds it must refuse it.
     if found.is_empty()
