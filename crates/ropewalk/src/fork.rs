@@ -55,6 +55,27 @@ static DURING: ShortLock<Option<ShortGuard<'static, ()>>> = ShortLock::new(None)
 #[cfg(unix)]
 static ALSO_IN_CHILD: OnceLock<fn()> = OnceLock::new();
 
+/// What is done around a fork is nothing for others to call: at any other time it takes living
+/// threads out of their queues.
+///
+/// ```compile_fail,E0603
+/// ropewalk::wait::after_fork_in_child();
+/// ```
+/// ```compile_fail,E0603
+/// ropewalk::wait::after_fork_in_parent();
+/// ```
+/// ```compile_fail,E0603
+/// ropewalk::wait::before_fork();
+/// ```
+/// ```compile_fail,E0603
+/// ropewalk::time::before_fork();
+/// ```
+/// ```compile_fail,E0603
+/// ropewalk::watch::before_fork();
+/// ```
+#[cfg(all(doctest, unix))]
+struct NotForOthers;
+
 #[cfg(unix)]
 extern "C" fn before() {
     insight::before_fork();

@@ -6,5 +6,6 @@ mod runners;
 mod schedule;
 mod timer;
 
-pub use runners::{after_fork_in_child, after_fork_in_parent, before_fork};
+#[cfg(unix)]
+pub(crate) use runners::{after_fork_in_child, after_fork_in_parent, before_fork};
 pub use timer::{StartError, Timer};

@@ -180,27 +180,30 @@ type Stopped =
 
 static STOPPED: ShortLock<Option<Stopped>> = ShortLock::new(None);
 
-/// To be called by a host right before it forks, on the forking thread, before
+/// Right before a fork, on the forking thread, before
 /// [`wait::before_fork`](crate::wait::before_fork): keeps the timers whole.
 ///
 /// One of [`after_fork_in_parent`] and [`after_fork_in_child`] must follow, and no timer be started
 /// or cancelled in between.
-pub fn before_fork() {
+#[cfg_attr(not(unix), expect(dead_code, reason = "nobody forks there"))]
+pub(crate) fn before_fork() {
     let stopped =
         (RUNNERS.leader.queue.lock(), RUNNERS.standby.queue.lock(), RUNNERS.schedule.lock());
     *STOPPED.lock() = Some(stopped);
 }
 
-/// To be called in the parent after [`before_fork`] and a fork, also when the fork failed.
-pub fn after_fork_in_parent() {
+/// In the parent after [`before_fork`] and a fork, also when the fork failed.
+#[cfg_attr(not(unix), expect(dead_code, reason = "nobody forks there"))]
+pub(crate) fn after_fork_in_parent() {
     let stopped = STOPPED.lock().take();
     drop(stopped);
 }
 
-/// To be called in the child after [`before_fork`] and a fork, before
+/// In the child after [`before_fork`] and a fork, before
 /// [`wait::after_fork_in_child`](crate::wait::after_fork_in_child): the timers that waited in the
 /// parent are over here, without having fired.
-pub fn after_fork_in_child() {
+#[cfg_attr(not(unix), expect(dead_code, reason = "nobody forks there"))]
+pub(crate) fn after_fork_in_child() {
     let stopped = STOPPED.lock().take();
     let forgotten = stopped.map(|(_leader, _standby, mut schedule)| schedule.forget());
     for (entry, callback) in forgotten.into_iter().flatten() {

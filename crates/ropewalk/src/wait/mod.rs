@@ -35,9 +35,7 @@ pub use deadline::Deadline;
 pub use ended::{EndedThreads, ended_threads, keep_ended};
 pub use object::{Look, ObjectInfo, ObjectRef, objects};
 pub use owed::{let_go, owing};
-pub use registry::{
-    after_fork_in_child, after_fork_in_parent, before_fork, blocked_threads, current, find, threads,
-};
+pub use registry::{blocked_threads, current, find, threads};
 pub use report::{Deadlock, Link};
 pub use runtime::{
     Depth, Host, HostSite, Observer, Origin, Resource, ResourceKind, Verdict, WaitError, set_host,
@@ -56,6 +54,8 @@ pub(crate) use object::gone_objects;
 pub(crate) use owed::is_about_to_sleep;
 pub(crate) use park::{NextLock, Park, Parked, Since, park, park_and_take};
 pub(crate) use queue::{HANDOFF, List as WaitList, NORMAL, Token, WaitQueue};
+#[cfg(all(unix, not(loom)))]
+pub(crate) use registry::{after_fork_in_child, after_fork_in_parent, before_fork};
 pub(crate) use registry::{ends_with_last_thread, find as find_by_word, live_threads};
 pub(crate) use runtime::{Sched, SleepEnd, host};
 pub(crate) use task::TaskWait;

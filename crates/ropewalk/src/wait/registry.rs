@@ -132,30 +132,34 @@ pub(crate) fn ends_with_last_thread() -> bool {
 // The children of such a process are such processes, too: it is never taken back.
 global! { static HAS_NO_MAIN: AtomicBool = AtomicBool::new(false); }
 
-/// To be called by a host right before it forks, on the forking thread: keeps the registry whole.
+/// Right before a fork, on the forking thread: keeps the registry whole.
 ///
 /// One of [`after_fork_in_parent`] and [`after_fork_in_child`] must follow on the same thread, and
-/// no wait in between.
-pub fn before_fork() {
+/// no wait in between. Not for other crates: each of the three breaks what it is called in the middle
+/// of.
+#[cfg_attr(any(loom, not(unix)), expect(dead_code, reason = "nobody forks there"))]
+pub(crate) fn before_fork() {
     drop(current());
     super::owed::before_fork();
     object::before_fork();
     std::mem::forget(registry().by_word.lock());
 }
 
-/// To be called in the parent after [`before_fork`] and a fork, also when the fork failed.
-pub fn after_fork_in_parent() {
+/// In the parent after [`before_fork`] and a fork, also when the fork failed.
+#[cfg_attr(any(loom, not(unix)), expect(dead_code, reason = "nobody forks there"))]
+pub(crate) fn after_fork_in_parent() {
     // SAFETY: `before_fork` holds the lock on this thread's behalf; nothing was left half done.
     unsafe { registry().by_word.reset() };
     super::owed::after_fork();
     object::after_fork();
 }
 
-/// To be called in the child after [`before_fork`] and a fork: forgets the threads that do not
-/// exist there and takes them out of every queue.
+/// In the child after [`before_fork`] and a fork: forgets the threads that do not exist there and
+/// takes them out of every queue.
 ///
 /// A lock that such a thread held stays locked, as in CPython.
-pub fn after_fork_in_child() {
+#[cfg_attr(any(loom, not(unix)), expect(dead_code, reason = "nobody forks there"))]
+pub(crate) fn after_fork_in_child() {
     // SAFETY: `before_fork` took the lock, so the map is whole; its taker is this thread.
     unsafe { registry().by_word.reset() };
     super::owed::after_fork();

@@ -13,26 +13,29 @@ type Stopped = (
 
 static STOPPED: ShortLock<Option<Stopped>> = ShortLock::new(None);
 
-/// To be called by a host right before it forks, on the forking thread, before
+/// Right before a fork, on the forking thread, before
 /// [`wait::before_fork`](crate::wait::before_fork): keeps the detector whole.
 ///
 /// [`after_fork`] must follow, and no wait in between.
-pub fn before_fork() {
+#[cfg_attr(not(unix), expect(dead_code, reason = "nobody forks there"))]
+pub(crate) fn before_fork() {
     let stopped = (deadlock::no_looks(), monitor::no_looks(), pools::no_changes());
     *STOPPED.lock() = Some(stopped);
 }
 
-/// To be called after [`before_fork`] and a fork: in the child, and in the parent also when the fork
-/// failed. Before the calls of the same kind to `wait`.
-pub fn after_fork() {
+/// After [`before_fork`] and a fork: in the child, and in the parent also when the fork failed. Before
+/// the calls of the same kind to `wait`.
+#[cfg_attr(not(unix), expect(dead_code, reason = "nobody forks there"))]
+pub(crate) fn after_fork() {
     let stopped = STOPPED.lock().take();
     drop(stopped);
 }
 
-/// To be called in the child of a fork after [`after_fork`] and
+/// In the child of a fork after [`after_fork`] and
 /// [`wait::after_fork_in_child`](crate::wait::after_fork_in_child): the monitor's thread is not
 /// there, and the next suspicion starts a new one.
-pub fn after_fork_in_child() {
+#[cfg_attr(not(unix), expect(dead_code, reason = "nobody forks there"))]
+pub(crate) fn after_fork_in_child() {
     monitor::after_fork_in_child();
     deadlock::after_fork_in_child();
     pools::after_fork_in_child();

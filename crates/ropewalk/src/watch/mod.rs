@@ -1,4 +1,4 @@
-//! What the runtime knows of its threads: the wait-for graph and deadlocks.
+//! What the runtime knows of its threads: who waits for what, deadlocks, the order of locks, traces.
 //!
 //! Rank 2. It meets the wait point through the traits in `wait`.
 
@@ -32,8 +32,8 @@ pub use deadlock::{
     Mode, mode, set_mode, starting_threads, thread_has_started, thread_is_leaving,
     thread_is_starting,
 };
-#[cfg(not(loom))]
-pub use fork::{after_fork, after_fork_in_child, before_fork};
+#[cfg(all(unix, not(loom)))]
+pub(crate) use fork::{after_fork, after_fork_in_child, before_fork};
 #[cfg(all(unix, not(loom)))]
 pub use held::{Taking, lock_released, lock_taken, notes_locks};
 pub(crate) use knot::pool_was_made;
