@@ -115,3 +115,17 @@ fn a_task_waits_for_an_event() {
     assert!(event.is_set());
     setter.join().unwrap();
 }
+
+#[test]
+fn a_task_that_was_woken_has_seen_the_flag_set() {
+    let event = Event::new();
+    let mut context = Context::from_waker(Waker::noop());
+    let mut waiting = pin!(event.wait_async());
+    assert!(waiting.as_mut().poll(&mut context).is_pending());
+    event.set();
+    event.clear();
+    let mut late = pin!(event.wait_async());
+    assert!(late.as_mut().poll(&mut context).is_pending());
+    assert!(waiting.as_mut().poll(&mut context).is_ready());
+    assert!(late.as_mut().poll(&mut context).is_pending());
+}

@@ -5,7 +5,7 @@ use std::panic::Location;
 use super::task::sealed::Rule;
 use crate::primitive::{AtomicU32, Ordering, const_unless_loom};
 use crate::wait::{
-    Deadline, NORMAL, Origin, Park, Parked, Resource, ResourceKind, Token, WaitError, WaitQueue,
+    Deadline, HANDOFF, Origin, Park, Parked, Resource, ResourceKind, Token, WaitError, WaitQueue,
     WakeList, park,
 };
 
@@ -110,7 +110,9 @@ impl Event {
             let mut list = self.queue.lock();
             // As in `set`. A swap, as another thread may have set it meanwhile.
             self.word.swap(SET, Ordering::Release);
-            while let Some(woken) = list.pop(NORMAL) {
+            // What they wait for has come to pass, whatever happens to the flag now: a task, which
+            // looks later, must not ask for it again.
+            while let Some(woken) = list.pop(HANDOFF) {
                 wakes.push(woken);
             }
         }
