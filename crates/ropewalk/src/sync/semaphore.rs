@@ -87,16 +87,14 @@ impl Semaphore {
         /// A semaphore with `permits` permits that was made at `origin`.
         #[must_use]
         pub fn with_origin(permits: usize, origin: Origin) -> Self {
-            let permits =
-                if permits > Self::MAX_PERMITS { Self::MAX_PERMITS } else { permits };
-            Self { word: AtomicUsize::new(permits * ONE), queue: WaitQueue::new(), origin }
+            Self { word: AtomicUsize::new(cut(permits) * ONE), queue: WaitQueue::new(), origin }
         }
     }
 
     /// Sets the number of free permits (at most [`Semaphore::MAX_PERMITS`]), whoever has some; for
     /// a semaphore that nobody waits for yet.
     pub fn reset(&self, permits: usize) {
-        let permits = permits.min(Self::MAX_PERMITS);
+        let permits = cut(permits);
         // Relaxed: whoever shares the semaphore afterwards publishes it.
         let mut word = self.word.load(Ordering::Relaxed);
         while let Err(changed) = self.word.compare_exchange_weak(
@@ -200,7 +198,7 @@ impl Semaphore {
         self.release_up_to(count, Self::MAX_PERMITS)
     }
 
-    /// As [`Semaphore::release`], with a bound of the caller's.
+    /// As [`Semaphore::release`], with a bound of the caller's (at most [`Semaphore::MAX_PERMITS`]).
     ///
     /// # Errors
     /// [`TooManyReleases`], and nothing changes, if there would be more than `bound`.
@@ -285,9 +283,15 @@ impl Rule for Semaphore {
     }
 }
 
+/// So many permits, or as many as there can be.
+const fn cut(permits: usize) -> usize {
+    if permits > Semaphore::MAX_PERMITS { Semaphore::MAX_PERMITS } else { permits }
+}
+
 /// Whether `count` more permits than in `word` are at most `bound`.
 #[inline]
 fn fits(word: usize, count: usize, bound: usize) -> bool {
+    let bound = cut(bound);
     count <= bound && word / ONE <= bound - count
 }
 
@@ -313,8 +317,8 @@ pub struct BoundedSemaphore {
 
 impl BoundedSemaphore {
     const_unless_loom! {
-        /// A semaphore with `permits` permits, never more, which remembers the line where it was
-        /// made.
+        /// A semaphore with `permits` permits (at most [`Semaphore::MAX_PERMITS`]), never more,
+        /// which remembers the line where it was made.
         #[must_use]
         #[track_caller]
         pub fn new(permits: usize) -> Self {
@@ -326,7 +330,7 @@ impl BoundedSemaphore {
         /// A semaphore with `permits` permits, never more, that was made at `origin`.
         #[must_use]
         pub fn with_origin(permits: usize, origin: Origin) -> Self {
-            Self { semaphore: Semaphore::with_origin(permits, origin), bound: permits }
+            Self { semaphore: Semaphore::with_origin(permits, origin), bound: cut(permits) }
         }
     }
 
@@ -384,5 +388,33 @@ impl BoundedSemaphore {
     #[must_use]
     pub fn origin(&self) -> Origin {
         self.semaphore.origin()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_bound_lets_more_in_than_there_can_be() {
+        let semaphore = Semaphore::new(0);
+        // Twice this is 0.
+        assert_eq!(
+            semaphore.release_up_to(1 << (usize::BITS - 1), usize::MAX),
+            Err(TooManyReleases)
+        );
+        assert_eq!(semaphore.permits(), 0);
+        assert_eq!(semaphore.release_up_to(Semaphore::MAX_PERMITS, usize::MAX), Ok(()));
+        assert_eq!(semaphore.release_up_to(1, usize::MAX), Err(TooManyReleases));
+        assert_eq!(semaphore.permits(), Semaphore::MAX_PERMITS);
+    }
+
+    #[test]
+    fn a_bound_that_was_cut_is_what_there_was_at_first() {
+        let semaphore = BoundedSemaphore::new(usize::MAX);
+        assert_eq!(semaphore.bound(), semaphore.permits());
+        assert_eq!(semaphore.release(1), Err(TooManyReleases));
+        assert!(semaphore.try_acquire());
+        assert_eq!(semaphore.release(1), Ok(()));
     }
 }
