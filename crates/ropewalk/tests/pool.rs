@@ -56,6 +56,62 @@ fn threads_are_made_on_demand_and_used_again() {
     assert_eq!(names.len(), 10);
 }
 
+struct PanicsWhenDropped;
+
+impl Drop for PanicsWhenDropped {
+    fn drop(&mut self) {
+        panic!("dropped");
+    }
+}
+
+#[test]
+fn a_thread_outlives_what_panics_when_it_is_dropped() {
+    let pool = ThreadPool::new(1);
+    let go = Arc::new(Event::new());
+    let first = occupy(&pool, &go);
+    // Each of them is dropped by the pool's thread.
+    let bomb = PanicsWhenDropped;
+    let called_off = pool.submit(move || drop(bomb)).unwrap();
+    assert!(called_off.cancel());
+    drop(pool.submit(|| PanicsWhenDropped).unwrap());
+    drop(pool.submit(|| std::panic::panic_any(PanicsWhenDropped)).unwrap());
+    first.on_done(|| std::panic::panic_any(PanicsWhenDropped));
+    let told = Arc::new(Event::new());
+    first.on_done({
+        let told = told.clone();
+        move || told.set()
+    });
+    let last = pool.submit(thread_name).unwrap();
+    go.set();
+    assert!(told.wait_until(an_age()).unwrap());
+    assert!(last.wait_until(an_age()).unwrap());
+    let name = last.result().unwrap();
+    assert!(name.ends_with("_0"), "{name}");
+    assert!(pool.join_until(an_age()).unwrap());
+}
+
+#[test]
+fn a_pool_whose_initializer_panics_ends_whatever_is_dropped_then() {
+    let go = Arc::new(Event::new());
+    let initializer = {
+        let go = go.clone();
+        move || {
+            go.wait().unwrap();
+            std::panic::panic_any(PanicsWhenDropped)
+        }
+    };
+    let pool = ThreadPool::builder().threads(1).initializer(initializer).build();
+    for _ in 0..3 {
+        let bomb = PanicsWhenDropped;
+        drop(pool.submit(move || drop(bomb)).unwrap());
+    }
+    let last = pool.submit(|| ()).unwrap();
+    go.set();
+    assert!(last.wait_until(an_age()).unwrap());
+    assert!(matches!(last.try_result(), Ok(Err(TaskError::Broken))));
+    assert!(pool.join_until(an_age()).unwrap());
+}
+
 #[test]
 fn a_panic_is_the_tasks_own_and_the_thread_goes_on() {
     let pool = ThreadPool::new(1);

@@ -77,6 +77,24 @@ fn cancelled_ones_do_not_fire() {
 }
 
 #[test]
+fn a_panic_whose_payload_panics_does_no_harm() {
+    let first = Timer::new(SHORT, || std::panic::panic_any(PanicsWhenDropped));
+    let second = Timer::new(SHORT, || ());
+    first.start().unwrap();
+    second.start().unwrap();
+    assert!(first.join_until(in_time()).unwrap());
+    assert!(second.join_until(in_time()).unwrap());
+}
+
+struct PanicsWhenDropped;
+
+impl Drop for PanicsWhenDropped {
+    fn drop(&mut self) {
+        panic!("dropped");
+    }
+}
+
+#[test]
 fn a_joiner_is_woken_by_cancel() {
     let timer = Arc::new(Timer::new(LONG, || unreachable!()));
     timer.start().unwrap();

@@ -2,13 +2,12 @@
 
 use std::any::Any;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::cell::{Cancel, FutureCell, Outcome};
 use super::state::State;
 use super::watchers::Fired;
-use crate::wait::{Deadline, WaitError};
+use crate::wait::{Deadline, WaitError, survives};
 
 /// The payload of a panic.
 pub type Payload = Box<dyn Any + Send>;
@@ -238,5 +237,5 @@ pub(super) fn call_all(fired: Fired<Callback>) {
 
 fn call(callback: Callback) {
     // A panic has been reported by the panic hook; the others are called nevertheless.
-    let _ = catch_unwind(AssertUnwindSafe(callback));
+    survives(callback);
 }

@@ -1,7 +1,6 @@
 //! A pool of threads for Rust programs.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -12,7 +11,7 @@ use super::task::{Job, Task};
 use super::work::{Phase, WorkQueue};
 use crate::primitive::{AtomicUsize, Ordering, ShortLock, thread_word};
 use crate::sync::{Event, ThreadLife};
-use crate::wait::{Deadline, WaitError, current};
+use crate::wait::{Deadline, WaitError, current, survives};
 use crate::watch;
 
 /// Threads that do tasks: at most so many, each started when it is needed and kept for the next
@@ -287,7 +286,9 @@ impl Submitter {
             Ok(Submitted::Spawn) => {
                 if !self.shared.start_thread() && queue.start_failed() == 0 {
                     // Nobody is left to do them.
-                    drop(queue.take_jobs());
+                    for job in queue.take_jobs() {
+                        survives(|| drop(job));
+                    }
                     self.shared.note_desertion();
                     if let Some(work) = task.take_work() {
                         return Err(SubmitError::NoThread(work));
@@ -318,8 +319,8 @@ impl Shared {
             its.begin();
             current().set_name(&*name);
             watch::thread_has_started();
-            shared.work();
-            drop(shared);
+            // With the last that shares it the initializer is dropped.
+            survives(move || shared.work());
             its.end();
             watch::thread_is_leaving(&current());
         });
@@ -342,15 +343,15 @@ impl Shared {
     /// What each thread does.
     fn work(&self) {
         let mut seat = self.queue.enter();
-        let initialized = self
-            .initializer
-            .as_ref()
-            .is_none_or(|initialize| catch_unwind(AssertUnwindSafe(initialize)).is_ok());
-        if !initialized {
-            self.queue.break_down().into_iter().for_each(Job::fail);
+        if !self.initializer.as_ref().is_none_or(survives) {
+            for job in self.queue.break_down() {
+                survives(|| job.fail());
+            }
         }
         while let Ok(Some(job)) = seat.next_job() {
-            job.run(&mut seat);
+            // A task's own panic is in its outcome. But what it captured or returned may be dropped
+            // here, and the thread must go on.
+            survives(|| job.run(&mut seat));
         }
         drop(seat);
         self.note_desertion();

@@ -15,6 +15,7 @@ use crate::platform::{self, SignalMask};
 use crate::primitive::{AtomicUsize, Ordering, ShortGuard, ShortLock, now};
 use crate::wait::{
     Deadline, NORMAL, Park, Resource, ResourceKind, WaitList, WaitQueue, WakeList, current, park,
+    survives,
 };
 
 /// As much as the main thread has: callbacks are any code of the user. Only what is used is taken.
@@ -146,7 +147,7 @@ impl Runners {
                     // For each anew: the one before may have changed it.
                     signals.set();
                     // A panic has been reported by the panic hook; the others' timers go on.
-                    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(callback));
+                    survives(callback);
                     let mut wakes = WakeList::default();
                     {
                         let _schedule = self.schedule.lock();

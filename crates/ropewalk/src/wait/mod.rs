@@ -13,6 +13,7 @@ mod owed;
 #[cfg(loom)]
 #[path = "owed_model.rs"]
 mod owed;
+mod panics;
 mod park;
 mod queue;
 mod registry;
@@ -52,6 +53,8 @@ pub(crate) use ended::measure_exactly;
 #[cfg(not(loom))]
 pub(crate) use object::gone_objects;
 pub(crate) use owed::is_about_to_sleep;
+#[cfg(not(loom))]
+pub(crate) use panics::survives;
 pub(crate) use park::{NextLock, Park, Parked, Since, park, park_and_take};
 pub(crate) use queue::{HANDOFF, List as WaitList, NORMAL, Token, WaitQueue};
 #[cfg(all(unix, not(loom)))]
