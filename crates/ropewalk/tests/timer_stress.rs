@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use ropewalk::queue::SimpleQueue;
 use ropewalk::time::Timer;
 use ropewalk::wait::Deadline;
 
@@ -56,4 +57,38 @@ fn each_timer_fires_or_was_cancelled() {
         .collect();
     let cancelled: usize = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
     assert_eq!(cancelled + fired.load(Ordering::Relaxed), THREADS * EACH);
+}
+
+#[test]
+fn a_cancel_that_meets_the_start_is_not_lost() {
+    let deadline = Deadline::after(Duration::from_secs(5));
+    let (timers, turn) = (SimpleQueue::<Option<Arc<Timer>>>::new(), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while let Some(timer) = timers.get().unwrap() {
+                turn.fetch_add(1, Ordering::SeqCst);
+                let _ = timer.start();
+            }
+        });
+        for round in 1..=50_000 {
+            if deadline.has_passed() {
+                break;
+            }
+            let timer = Arc::new(Timer::new(Duration::from_secs(3600), || ()));
+            timers.put(Some(timer.clone())).unwrap();
+            while turn.load(Ordering::SeqCst) < round {
+                std::hint::spin_loop();
+            }
+            for _ in 0..round % 128 {
+                std::hint::spin_loop();
+            }
+            // Before, after or during the start: it is neither called nor over.
+            let cancelled = timer.cancel();
+            if !cancelled {
+                timers.put(None).unwrap();
+            }
+            assert!(cancelled);
+        }
+        timers.put(None).unwrap();
+    });
 }

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::schedule::{Callback, Key, Next, Runner, Schedule, Wants};
+use super::schedule::{Callback, Next, Runner, Schedule, Wants};
 use super::timer::Entry;
 use crate::platform::{self, SignalMask};
 use crate::primitive::{AtomicUsize, Ordering, ShortGuard, ShortLock, now};
@@ -63,42 +63,40 @@ impl Resource for Bench {
     }
 }
 
-/// Starts a timer; the callback comes back if there is no thread to run it.
-pub(super) fn start(due: u64, entry: &Arc<Entry>, callback: Callback) -> Result<(), Callback> {
-    let (key, wants) = {
-        let mut schedule = RUNNERS.schedule.lock();
-        let (key, wants) = schedule.add(due, entry.clone(), callback);
-        entry.set_key(key);
-        RUNNERS.note(&schedule);
-        (key, wants)
-    };
-    if RUNNERS.get(wants, None) {
-        return Ok(());
-    }
-    // Without a standby a timer may be late; without a leader it would never fire.
+/// Puts a timer into the schedule; whoever is wanted for it is then to be got ([`get`]).
+pub(super) fn add(due: u64, entry: &Arc<Entry>, callback: Callback) -> Wants {
     let mut schedule = RUNNERS.schedule.lock();
-    if schedule.leader.is_some() {
-        return Ok(());
-    }
-    let back = schedule.remove(key, now());
+    let (key, wants) = schedule.add(due, entry.clone(), callback);
+    entry.set_key(key);
     RUNNERS.note(&schedule);
-    drop(schedule);
-    back.map_or(Ok(()), |((_, callback), _)| Err(callback))
+    wants
 }
 
-/// Takes a timer out that has not fired, and says that it is over.
-pub(super) fn cancel(key: Key) -> Option<Callback> {
-    let mut wakes = WakeList::default();
-    let ((_, callback), wants) = {
-        let mut schedule = RUNNERS.schedule.lock();
-        let removed = schedule.remove(key, now())?;
-        RUNNERS.note(&schedule);
-        removed.0.0.finish(&mut wakes);
-        removed
-    };
-    wakes.wake();
-    RUNNERS.get(wants, None);
+/// Gets whoever is wanted; `false` if there cannot be another thread.
+pub(super) fn get(wants: Wants) -> bool {
+    RUNNERS.get(wants, None)
+}
+
+/// After [`get`] has failed: takes a timer out again that nobody would run.
+pub(super) fn take_back(entry: &Entry) -> Option<Callback> {
+    let mut schedule = RUNNERS.schedule.lock();
+    // Without a standby a timer may be late; without a leader it would never fire.
+    if schedule.leader.is_some() {
+        return None;
+    }
+    let ((_, callback), _) = schedule.remove(entry.key(), now())?;
+    RUNNERS.note(&schedule);
     Some(callback)
+}
+
+/// Takes a timer out that has not fired, and says that it is over; whoever is wanted is then to be
+/// got ([`get`]).
+pub(super) fn cancel(entry: &Entry, wakes: &mut WakeList) -> Option<(Callback, Wants)> {
+    let mut schedule = RUNNERS.schedule.lock();
+    let ((_, callback), wants) = schedule.remove(entry.key(), now())?;
+    RUNNERS.note(&schedule);
+    entry.finish(wakes);
+    Some((callback, wants))
 }
 
 impl Runners {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::runners;
-use super::schedule::{Callback, Key};
+use super::schedule::{Callback, Key, Wants};
 use crate::primitive::{AtomicU32, AtomicU64, AtomicUsize, Ordering, ShortLock, now, thread_word};
 use crate::wait::{
     Deadline, NORMAL, Origin, Park, Parked, Resource, ResourceKind, WaitError, WaitQueue, WakeList,
@@ -42,8 +42,9 @@ use crate::wait::{
 /// a fork the timers that waited in the parent are over, without having fired.
 pub struct Timer {
     interval: Duration,
-    /// Until it is started.
-    callback: ShortLock<Option<Callback>>,
+    /// Until it is started. Its lock is taken before the schedule's: whoever cancels the timer finds
+    /// the callback either here or there, never on its way.
+    unstarted: ShortLock<Option<Callback>>,
     entry: Arc<Entry>,
 }
 
@@ -96,10 +97,13 @@ pub(super) struct Entry {
 
 impl Entry {
     pub(super) fn set_key(&self, (due, number): Key) {
-        // Relaxed (here and below): written and read under the schedule's lock or by the thread
-        // that started it; a thread that cancels got the handle after that.
+        // Relaxed (here and below): written and read under the schedule's lock.
         self.due.store(due, Ordering::Relaxed);
         self.number.store(number, Ordering::Relaxed);
+    }
+
+    pub(super) fn key(&self) -> Key {
+        (self.due.load(Ordering::Relaxed), self.number.load(Ordering::Relaxed))
     }
 
     /// The callback runs, on this thread.
@@ -107,8 +111,9 @@ impl Entry {
         self.runner.store(thread_word(), Ordering::Relaxed);
     }
 
-    /// It is over: notifies the joiners, which the caller wakes. Called under the schedule's lock,
-    /// so that a fork finds no joiners' queue half done.
+    /// It is over: notifies the joiners, which the caller wakes. If it was started this is called
+    /// under the schedule's lock, so that a fork finds no joiners' queue half done, whatever the
+    /// runners do.
     pub(super) fn finish(&self, wakes: &mut WakeList) {
         let mut list = self.queue.lock();
         self.runner.store(0, Ordering::Relaxed);
@@ -156,7 +161,7 @@ impl Timer {
     ) -> Self {
         Self {
             interval,
-            callback: ShortLock::new(Some(Box::new(callback))),
+            unstarted: ShortLock::new(Some(Box::new(callback))),
             entry: Arc::new(Entry {
                 state: AtomicU32::new(OPEN),
                 due: AtomicU64::new(0),
@@ -173,28 +178,46 @@ impl Timer {
     /// # Errors
     /// [`StartError`].
     pub fn start(&self) -> Result<(), StartError> {
-        let callback = self.callback.lock().take().ok_or(StartError::Started)?;
         let nanos = u64::try_from(self.interval.as_nanos()).unwrap_or(u64::MAX);
-        let due = now().saturating_add(nanos).min(u64::MAX / 2);
-        runners::start(due, &self.entry, callback).map_err(|callback| {
-            *self.callback.lock() = Some(callback);
-            StartError::NoThread
-        })
+        let wants = {
+            let mut unstarted = self.unstarted.lock();
+            let callback = unstarted.take().ok_or(StartError::Started)?;
+            let due = now().saturating_add(nanos).min(u64::MAX / 2);
+            runners::add(due, &self.entry, callback)
+        };
+        if runners::get(wants) {
+            return Ok(());
+        }
+        let mut unstarted = self.unstarted.lock();
+        match runners::take_back(&self.entry) {
+            Some(callback) => {
+                *unstarted = Some(callback);
+                Err(StartError::NoThread)
+            }
+            // Somebody else has got a thread, or has cancelled it.
+            None => Ok(()),
+        }
     }
 
     /// Keeps the callback from being called; `false` if it has been called already, is being called
     /// or was cancelled before. The callback is dropped before this returns.
     pub fn cancel(&self) -> bool {
-        let unstarted = self.callback.lock().take();
-        if unstarted.is_some() {
-            let mut wakes = WakeList::default();
-            self.entry.finish(&mut wakes);
-            wakes.wake();
-            return true;
-        }
-        let key =
-            (self.entry.due.load(Ordering::Relaxed), self.entry.number.load(Ordering::Relaxed));
-        runners::cancel(key).is_some()
+        let mut wakes = WakeList::default();
+        let cancelled = {
+            let mut unstarted = self.unstarted.lock();
+            match unstarted.take() {
+                Some(callback) => {
+                    self.entry.finish(&mut wakes);
+                    Some((callback, Wants::Nobody))
+                }
+                None => runners::cancel(&self.entry, &mut wakes),
+            }
+        };
+        wakes.wake();
+        let Some((callback, wants)) = cancelled else { return false };
+        runners::get(wants);
+        drop(callback);
+        true
     }
 
     /// Whether the callback has returned or the timer was cancelled.
