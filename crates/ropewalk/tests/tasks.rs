@@ -117,6 +117,27 @@ fn a_task_waits_for_an_event() {
 }
 
 #[test]
+fn a_waker_that_panics_keeps_no_other_task_asleep() {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("a waker");
+        }
+    }
+    let event = Event::new();
+    let count = Arc::new(Count::default());
+    let panics = Waker::from(Arc::new(Panics));
+    let counts = Waker::from(count.clone());
+    let mut waiting = [(); 4].map(|()| Box::pin(event.wait_async()));
+    for (future, waker) in waiting.iter_mut().zip([&counts, &panics, &panics, &counts]) {
+        assert!(future.as_mut().poll(&mut Context::from_waker(waker)).is_pending());
+    }
+    let set = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| event.set()));
+    assert_eq!(set.unwrap_err().downcast_ref(), Some(&"a waker"));
+    assert_eq!(count.0.load(Ordering::SeqCst), 2);
+}
+
+#[test]
 fn a_task_that_was_woken_has_seen_the_flag_set() {
     let event = Event::new();
     let mut context = Context::from_waker(Waker::noop());

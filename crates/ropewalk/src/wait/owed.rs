@@ -122,10 +122,17 @@ thread_local! {
 pub fn owing<R>(work: impl FnOnce() -> R) -> R {
     // A thread that is registered pays when it ends.
     let registered = registry::register();
-    let before = MINE.with(|mine| mine.about_to_sleep.replace(registered));
-    let result = work();
-    MINE.with(|mine| mine.about_to_sleep.set(before));
-    result
+    let _until_then = AboutToSleep(MINE.with(|mine| mine.about_to_sleep.replace(registered)));
+    work()
+}
+
+/// Until it is dropped, by a panic maybe, its thread is about to sleep; whether it was before that.
+struct AboutToSleep(bool);
+
+impl Drop for AboutToSleep {
+    fn drop(&mut self) {
+        MINE.with(|mine| mine.about_to_sleep.set(self.0));
+    }
 }
 
 /// Wakes a thread that was notified: now, or when the calling thread sleeps.
@@ -323,4 +330,24 @@ pub(super) fn after_fork_in_child() {
     *BAILIFF.started.lock() = false;
     BAILIFF.asleep.store(true, Ordering::SeqCst);
     MINE.with(|mine| mine.owes.set(false));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_panicked_is_not_about_to_sleep() {
+        let about_to_sleep = || MINE.with(|mine| mine.about_to_sleep.get());
+        let known = std::cell::Cell::new(false);
+        let work = || {
+            owing(|| {
+                known.set(about_to_sleep());
+                panic!("on the way to sleep")
+            })
+        };
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err());
+        assert!(known.get());
+        assert!(!about_to_sleep());
+    }
 }

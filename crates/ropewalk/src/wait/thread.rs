@@ -292,6 +292,9 @@ impl ThreadInfo {
     }
 
     /// Calls `look` with the thread's innermost wait, while that cannot end.
+    ///
+    /// `look` runs inside a short lock: it must neither wait, nor look at the same thread, nor run
+    /// code of a user.
     pub fn look<R>(&self, look: impl FnOnce(Option<WaitView<'_>>) -> R) -> R {
         let innermost = self.waiting.lock();
         if innermost.0.is_null() {

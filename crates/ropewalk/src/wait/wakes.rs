@@ -1,9 +1,9 @@
 //! Waiters that were notified and must still be woken, after their queue is unlocked.
 
 use super::ended::is_exact;
-use super::owed;
 use super::queue::Wake;
 use super::runtime::{host, observer, sched};
+use super::{owed, panics};
 
 /// A waiter that was notified and must still be woken, after the queue is unlocked.
 #[derive(Debug)]
@@ -85,7 +85,6 @@ fn wake_all(first: Woken, more: Vec<Woken>) {
             _ => woken.wake_now(),
         }
     }
-    for waker in tasks {
-        waker.wake();
-    }
+    // One that panics does not keep the others from being woken: they were notified.
+    panics::all(tasks.into_iter().map(|waker| || waker.wake()));
 }
