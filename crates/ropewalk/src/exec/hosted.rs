@@ -6,8 +6,7 @@ impl<J> WorkQueue<J> {
     /// How many threads have no job.
     #[must_use]
     pub fn idle(&self) -> usize {
-        let state = self.state.lock();
-        state.threads - state.busy
+        self.state.lock().idle()
     }
 
     /// Takes one job out, the one that would be done next.
@@ -46,7 +45,19 @@ impl<J> WorkQueue<J> {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use std::sync::Arc;
+
     use super::super::{Submitted, WorkQueue};
+
+    #[test]
+    fn a_thread_that_is_given_up_while_it_works_is_not_idle() {
+        let queue = Arc::new(WorkQueue::new("hosted", 1, 0));
+        assert_eq!(queue.try_submit(1, 0).unwrap(), Submitted::Spawn);
+        let mut seat = queue.enter();
+        assert_eq!(seat.try_job(), Some(1));
+        assert_eq!(queue.start_failed(), 0);
+        assert_eq!(queue.idle(), 0);
+    }
 
     #[test]
     fn a_host_may_look_and_take() {
