@@ -247,16 +247,21 @@ pub(super) fn title_of_hold(kind: &'static str, origin: Origin, name: Option<&st
     } else {
         None
     };
-    let known = site.and_then(|site| LANE.with_borrow(|lane| lane.sites.find(site)));
+    let known = site.and_then(|site| with_sites(|sites| sites.find(site)).flatten());
     known.unwrap_or_else(|| {
         let made_at = if name.is_none() { origin.describe_shared() } else { None };
         let title =
             hold_title(Title { kind, name: name.or(made_at.as_deref()), quoted: name.is_some() });
         if let Some(site) = site {
-            LANE.with_borrow_mut(|lane| lane.sites.add(site, title.clone()));
+            with_sites(|sites| sites.add(site, title.clone()));
         }
         title
     })
+}
+
+/// A thread whose locals are gone remembers none.
+fn with_sites<R>(with: impl FnOnce(&mut Sites) -> R) -> Option<R> {
+    LANE.try_with(|lane| Some(with(&mut lane.try_borrow_mut().ok()?.sites))).ok().flatten()
 }
 
 impl Sites {
