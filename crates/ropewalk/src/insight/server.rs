@@ -61,6 +61,8 @@ enum State {
     Wanted,
     /// There is no thread yet.
     Bound(Socket),
+    /// Some thread is about to have it started, and then says [`State::On`] unless this has changed.
+    Begins,
     On(Server),
 }
 
@@ -90,11 +92,11 @@ pub fn serve(questions: Questions) -> io::Result<PathBuf> {
         return Err(io::ErrorKind::Unsupported.into());
     }
     let _ = QUESTIONS.set(questions);
-    match &*SERVER.lock() {
+    match &*settled() {
         State::On(Server { path, .. }) | State::Bound(Socket { path, .. }) => {
             return Ok(path.clone());
         }
-        State::Off | State::Wanted => {}
+        State::Off | State::Wanted | State::Begins => {}
     }
     let socket = bind()?;
     let path = socket.path.clone();
@@ -122,31 +124,49 @@ pub fn serve_when_needed(questions: Questions) {
 
 /// Answers no more, and removes the socket. For the end of a program; it may be called at any time.
 pub fn stop() {
-    let state = std::mem::replace(&mut *SERVER.lock(), State::Off);
+    let state = std::mem::replace(&mut *settled(), State::Off);
     state.end();
+}
+
+/// The state once no thread is in the middle of [`begin`]: that takes moments, and if it takes longer
+/// it will see what became of the state.
+fn settled() -> ShortGuard<'static, State> {
+    let soon = Deadline::after(SOON);
+    loop {
+        let state = SERVER.lock();
+        if !matches!(*state, State::Begins) || soon.has_passed() {
+            return state;
+        }
+        drop(state);
+        std::thread::yield_now();
+    }
 }
 
 /// Starts the thread if one is wanted. If it cannot be had, the program goes on without.
 fn begin() {
-    let state = std::mem::replace(&mut *SERVER.lock(), State::Off);
-    let socket = match state {
-        State::Bound(socket) if socket.listener.get().is_some() => Ok(socket),
-        State::Bound(_) | State::Wanted => bind(),
-        State::Off => return,
-        State::On(_) => {
-            *SERVER.lock() = state;
-            return;
+    let wanted = {
+        let mut state = SERVER.lock();
+        match &*state {
+            State::Bound(_) | State::Wanted => std::mem::replace(&mut *state, State::Begins),
+            State::Off | State::Begins | State::On(_) => return,
         }
     };
-    if let Ok(server) = socket.and_then(Server::start) {
-        *SERVER.lock() = State::On(server);
-    }
+    let socket = match wanted {
+        State::Bound(socket) if socket.listener.get().is_some() => Ok(socket),
+        _ => bind(),
+    };
+    let begun = socket.and_then(Server::start).map_or(State::Off, State::On);
+    let not_wanted = {
+        let mut state = SERVER.lock();
+        if matches!(*state, State::Begins) { std::mem::replace(&mut *state, begun) } else { begun }
+    };
+    not_wanted.end();
 }
 
 impl State {
     fn end(self) {
         let path = match self {
-            Self::Off | Self::Wanted => return,
+            Self::Off | Self::Wanted | Self::Begins => return,
             Self::Bound(socket) => socket.path,
             Self::On(server) => server.end().0,
         };
@@ -301,7 +321,7 @@ fn ask_host(question: &str, end: &UnixStream) -> io::Result<Option<String>> {
 /// Before a fork, and before anything else of the runtime is locked for it.
 pub(crate) fn before_fork() {
     let server = {
-        let mut state = SERVER.lock();
+        let mut state = settled();
         match std::mem::replace(&mut *state, State::Off) {
             State::On(server) => Some(server),
             other => {
@@ -345,3 +365,38 @@ struct Kept {
 }
 
 static KEPT: ShortLock<Option<Kept>> = ShortLock::new(None);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Has a thread begin, and calls `meanwhile` once it does.
+    fn while_it_begins(meanwhile: impl FnOnce()) {
+        *SERVER.lock() = State::Wanted;
+        std::thread::scope(|scope| {
+            scope.spawn(begin);
+            while matches!(*SERVER.lock(), State::Wanted) {
+                std::thread::yield_now();
+            }
+            meanwhile();
+        });
+    }
+
+    #[test]
+    fn a_change_that_meets_the_beginning_is_not_lost() {
+        for _ in 0..50 {
+            while_it_begins(stop);
+            assert!(matches!(*SERVER.lock(), State::Off));
+            while_it_begins(|| {
+                before_fork();
+                let wanted = KEPT.lock().as_ref().map(|kept| !matches!(*kept.state, State::Off));
+                after_fork(false);
+                assert_eq!(wanted, Some(true));
+            });
+            stop();
+        }
+        let mine = format!("{}.sock", std::process::id());
+        let mut left = fs::read_dir(folder::folder()).unwrap().flatten();
+        assert!(left.all(|each| each.file_name() != mine.as_str()));
+    }
+}
