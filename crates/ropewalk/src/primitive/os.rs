@@ -1,6 +1,7 @@
 //! The real thing: std's atomics, a one-word lock and a parker on the futex.
 
 use std::cell::UnsafeCell;
+use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -51,7 +52,7 @@ impl<T> ShortLock<T> {
         if self.word.compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed).is_err() {
             self.lock_slow();
         }
-        ShortGuard { lock: self }
+        ShortGuard { lock: self, value: PhantomData }
     }
 
     /// Enters if nobody is inside.
@@ -59,7 +60,7 @@ impl<T> ShortLock<T> {
         self.word
             .compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed)
             .is_ok()
-            .then_some(ShortGuard { lock: self })
+            .then_some(ShortGuard { lock: self, value: PhantomData })
     }
 
     #[cold]
@@ -104,6 +105,8 @@ impl<T> ShortLock<T> {
 #[derive(Debug)]
 pub(crate) struct ShortGuard<'a, T> {
     lock: &'a ShortLock<T>,
+    /// What it stands for: of the lock's value, threads that share the guard see references.
+    value: PhantomData<&'a mut T>,
 }
 
 impl<T> Deref for ShortGuard<'_, T> {
@@ -204,5 +207,26 @@ impl Parker {
         if self.word.swap(PERMIT, Ordering::Release) == ASLEEP {
             platform::wake(&self.word);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Implemented twice for what is `Sync`: then it cannot be told which one is meant.
+    trait OnceUnlessSync<Which> {
+        fn holds() -> bool {
+            true
+        }
+    }
+    impl<T> OnceUnlessSync<()> for T {}
+    impl<T: Sync> OnceUnlessSync<u8> for T {}
+
+    #[test]
+    fn a_guard_is_shared_only_if_the_value_may_be() {
+        fn is_sync<T: Sync>() {}
+        is_sync::<ShortGuard<'_, u8>>();
+        assert!(<ShortGuard<'_, std::cell::Cell<u8>> as OnceUnlessSync<_>>::holds());
     }
 }
