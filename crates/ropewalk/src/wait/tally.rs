@@ -15,6 +15,9 @@ use crate::primitive::{now, now_coarse};
 /// class reaches twice as far.
 const FIRST_BITS: u32 = 13;
 const CLASSES: usize = 18;
+/// A class that is as full as this counts no more: it would begin again at 0. (With wider numbers a
+/// thing that was waited for would take half as much memory again.)
+const FULL: u32 = u32::MAX - (1 << 20);
 
 /// A wait that was counted, and for how many it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,10 +63,14 @@ impl Tally {
         let class = class_of(nanos);
         let was = before.map(|before| (class_of(before.length), before.weight));
         if was != Some((class, weight)) {
-            if let Some((class, weight)) = was {
+            if let Some((class, weight)) = was
+                && !self.is_full(class)
+            {
                 self.classes[class].fetch_sub(weight, Ordering::Relaxed);
             }
-            self.classes[class].fetch_add(weight, Ordering::Relaxed);
+            if !self.is_full(class) {
+                self.classes[class].fetch_add(weight, Ordering::Relaxed);
+            }
         }
         // It may be less than before, if that stood for more waits.
         let more = Counted { length: nanos, weight }.beyond(before);
@@ -72,6 +79,10 @@ impl Tally {
         if self.most.load(Ordering::Relaxed) < nanos {
             self.most.fetch_max(nanos, Ordering::Relaxed);
         }
+    }
+
+    fn is_full(&self, class: usize) -> bool {
+        self.classes[class].load(Ordering::Relaxed) >= FULL
     }
 
     pub(super) fn read(&self) -> Waits {
@@ -98,7 +109,7 @@ pub struct Waits {
 }
 
 impl Waits {
-    /// How many there were.
+    /// How many there were; of those for one thing at most four billion that were about as long.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.classes.iter().sum()
@@ -305,6 +316,19 @@ mod tests {
         assert_eq!(waits.quantile(0.5), Duration::from_nanos(16_384));
         assert_eq!(waits.quantile(0.99), Duration::from_secs(3));
         assert_eq!(Waits::default().quantile(0.99), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_class_that_is_full_stays_full() {
+        let tally = Tally::new();
+        tally.classes[0].store(FULL - 1, Ordering::Relaxed);
+        for _ in 0..1 << 20 {
+            tally.add(1, None, 8);
+        }
+        // As if it had been counted.
+        tally.add(9_000, Some(Counted { length: 1, weight: 8 }), 8);
+        let waits = tally.read();
+        assert_eq!(waits.classes[..2], [u64::from(FULL) + 7, 8]);
     }
 
     #[test]
