@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -49,7 +50,8 @@ pub(crate) struct PoolInfo {
     there_ns: AtomicU64,
 }
 
-/// A pool, or pools whose names differ in a number at their end only and which are gone.
+/// A pool, or pools whose names differ in a number at their end only and which are gone. If very many
+/// names are gone, all others are told of together, without one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PoolLook {
     /// Its name.
@@ -78,8 +80,15 @@ pub struct PoolLook {
     pub idle: Duration,
 }
 
+/// From so many names of pools that are gone on, new ones are told of together: a program may name each
+/// of its pools, and make millions.
+const NAMED: usize = 10_000;
+
 static POOLS: ShortLock<Vec<Weak<PoolInfo>>> = ShortLock::new(Vec::new());
-static GONE: ShortLock<Option<HashMap<Arc<str>, PoolLook>>> = ShortLock::new(None);
+static GONE: ShortLock<Option<Gone>> = ShortLock::new(None);
+
+/// Pools that are gone, by name.
+type Gone = HashMap<Arc<str>, PoolLook>;
 
 fn set(cell: &AtomicUsize, value: usize, peak: Option<&AtomicUsize>) {
     cell.store(value, Ordering::Relaxed);
@@ -242,19 +251,25 @@ impl Drop for PoolInfo {
         if !keeps_ended() || !look.was_used() {
             return;
         }
-        // A program may make a pool for each of its steps, numbered.
-        let key: Arc<str> = without_number(&look.name).into();
-        let mut gone = GONE.lock();
-        match gone.get_or_insert_default().entry(key) {
-            std::collections::hash_map::Entry::Vacant(place) => {
-                place.insert(look);
-            }
-            std::collections::hash_map::Entry::Occupied(mut place) => {
-                let key = place.key().clone();
-                let sum = place.get_mut();
-                sum.merge(&look);
-                sum.name = key;
-            }
+        add_gone(GONE.lock().get_or_insert_default(), look);
+    }
+}
+
+fn add_gone(gone: &mut Gone, look: PoolLook) {
+    // A program may make a pool for each of its steps, numbered.
+    let mut key = without_number(&look.name);
+    if gone.len() >= NAMED && !gone.contains_key(key) {
+        key = "";
+    }
+    match gone.entry(key.into()) {
+        Entry::Vacant(place) => {
+            place.insert(look);
+        }
+        Entry::Occupied(mut place) => {
+            let key = place.key().clone();
+            let sum = place.get_mut();
+            sum.merge(&look);
+            sum.name = key;
         }
     }
 }
@@ -284,7 +299,7 @@ pub(super) fn all_pools() -> Vec<PoolLook> {
 /// What keeps the lists whole during a fork.
 pub(super) type Kept = (
     crate::primitive::ShortGuard<'static, Vec<Weak<PoolInfo>>>,
-    crate::primitive::ShortGuard<'static, Option<HashMap<Arc<str>, PoolLook>>>,
+    crate::primitive::ShortGuard<'static, Option<Gone>>,
 );
 
 /// Keeps the lists whole.
@@ -323,6 +338,22 @@ mod tests {
         assert_eq!(found(), None);
         drop(pool);
         assert!(pools().iter().all(|look| &*look.name != "another"));
+    }
+
+    #[test]
+    fn names_beyond_a_number_are_told_together() {
+        let mut gone = Gone::new();
+        let mut add = |name: &str| {
+            let look = PoolLook { name: name.into(), count: 1, tasks: 2, ..PoolLook::default() };
+            add_gone(&mut gone, look);
+        };
+        for number in 0..NAMED + 5 {
+            add(&format!("{number} of many"));
+        }
+        add("0 of many");
+        assert_eq!(gone.len(), NAMED + 1);
+        assert_eq!((gone[""].count, gone[""].tasks, &*gone[""].name), (5, 10, ""));
+        assert_eq!(gone["0 of many"].count, 2);
     }
 
     #[test]
