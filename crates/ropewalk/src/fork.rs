@@ -1,4 +1,14 @@
-//! Forks: the child of a fork can use everything, though most of its threads are gone.
+//! Forks: what the child of a fork can use, though most of its threads are gone.
+//!
+//! The runtime itself is whole in the child, once [`install`] was called. A lock, queue, event, pool or
+//! future is whole there as well **if no other thread was in the middle of a call of it** at the moment
+//! of the fork. (To be asleep in a wait is not the middle.)
+//!
+//! - A host whose threads use these things with its one lock held (Python's GIL), and which forks with
+//!   it held, need not think of that: the child can use everything.
+//! - In a program of Rust alone any other thread may be in the middle of a call, and the child then
+//!   finds the thing locked for ever. As with everything that threads share, it can rely on what no
+//!   other thread was using, and on what it makes itself.
 //!
 //! Rank 4. The handlers run inside the C library's `fork`, on the forking thread, with nothing of
 //! the host's in between: they hold the runtime's short locks across the fork, so that the child's
@@ -16,7 +26,8 @@ use crate::{insight, platform, time, wait, watch};
 ///
 /// In a child, threads that do not exist there are out of every queue, a lock that one of them held
 /// stays held (as in CPython), pending timers are gone, and background threads are started anew when
-/// they are needed. Does nothing on systems without `fork`.
+/// they are needed. What else the child can rely on is said [above](self). Does nothing on systems
+/// without `fork`.
 ///
 /// ```
 /// ropewalk::fork::install(|| ());

@@ -47,7 +47,7 @@ impl<T, E> Outcome for Result<T, E> {
 ///
 /// # Interruption
 /// A blocked `wait_until` runs the host's signal handlers and ends if one of them raised. In the
-/// child of a fork a future is as it was; the thread that worked on it is not there to end it.
+/// child of a [fork](crate::fork) a future is as it was; the thread that worked on it is not there to end it.
 pub struct FutureCell<T, C> {
     /// | state | `PARKED` | meaning | left by |
     /// |---|---|---|---|

@@ -97,7 +97,7 @@ impl<T: Send> Store for Fifo<T> {
 /// # Interruption
 /// A blocked `put`, `get` or `join` runs the host's signal handlers and ends if one of them raised;
 /// no item is then put, taken or lost: a wake that crossed the exception goes to the next waiter.
-/// After a fork the items are those that were there, and nobody waits.
+/// In the child of a [fork](crate::fork) the items are those that were there, and nobody waits.
 #[derive(Debug)]
 pub struct Queue<T> {
     shared: Shared<Fifo<T>>,

@@ -30,8 +30,8 @@ const BROKE: Token = 2;
 ///
 /// # Interruption
 /// A blocked `wait` runs the host's signal handlers. If one of them raised, that thread leaves and
-/// the others go on waiting for one more, as in CPython. After a fork nobody waits, and threads
-/// that had arrived are still counted.
+/// the others go on waiting for one more, as in CPython. In the child of a
+/// [fork](crate::fork) nobody waits, and threads that had arrived are still counted.
 #[derive(Debug)]
 pub struct Barrier {
     parties: usize,

@@ -29,8 +29,8 @@ const PARKED: u32 = 2;
 /// ```
 ///
 /// # Interruption
-/// A blocked `wait` runs the host's signal handlers and ends if one of them raised. After a fork
-/// the flag is as it was and nobody waits.
+/// A blocked `wait` runs the host's signal handlers and ends if one of them raised. In the
+/// child of a [fork](crate::fork) the flag is as it was and nobody waits.
 #[derive(Debug)]
 pub struct Event {
     /// | `SET` | `PARKED` | meaning | left by |

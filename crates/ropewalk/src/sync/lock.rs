@@ -25,7 +25,7 @@ use crate::wait::{Deadline, Origin, ResourceKind, WaitError};
 ///
 /// # Interruption
 /// A blocked `acquire` runs the host's signal handlers and ends if one of them raised; the lock is
-/// then not held. After a fork, a lock that another thread held stays held in the child.
+/// then not held. In the child of a [fork](crate::fork) a lock that another thread held stays held.
 #[derive(Debug)]
 pub struct Lock {
     raw: RawLock,

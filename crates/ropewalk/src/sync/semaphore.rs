@@ -29,7 +29,8 @@ const ONE: usize = 2;
 ///
 /// # Interruption
 /// A blocked `acquire` runs the host's signal handlers and ends if one of them raised; no permit
-/// is then taken or lost. After a fork the permits that other threads had taken stay taken.
+/// is then taken or lost. In the child of a [fork](crate::fork) the permits that other threads had
+/// taken stay taken.
 #[derive(Debug)]
 pub struct Semaphore {
     /// Twice the permits, and `PARKED` when somebody may wait. `PARKED` with permits left means
