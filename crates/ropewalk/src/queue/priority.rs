@@ -12,14 +12,11 @@ use super::heap::{Natural, Order, sift_in, take_first};
 use super::methods::count_methods;
 use super::shared::{Next, Shared, Turn, here};
 use super::state::{Contents, Door, State, Store};
-use crate::primitive::{AtomicUsize, Ordering, ShortGuard, const_unless_loom, now, thread_word};
+use crate::primitive::{AtomicUsize, Ordering, ShortGuard, const_unless_loom, thread_word};
 use crate::wait::{
     Deadline, HANDOFF, NORMAL, Origin, Park, Parked, Resource, ResourceKind, Since, Token,
-    WaitError, WaitQueue, park_and_take,
+    WaitError, WaitQueue, park_and_take, starved,
 };
-
-/// How long a thread that waits for the heap may be overtaken.
-const FAIR_NS: u64 = 500_000;
 
 /// The items as a heap. `push` and `pop` are for heaps of at most one item.
 #[derive(Debug)]
@@ -285,9 +282,7 @@ impl<T: Send, O> PriorityQueue<T, O> {
                 // Whoever has it now will come here.
                 return;
             }
-            let heir = list
-                .first()
-                .filter(|(word, since)| *word != 0 && now().saturating_sub(*since) > FAIR_NS);
+            let heir = list.first().filter(|(word, since)| *word != 0 && starved(*since));
             if let Some((word, _)) = heir {
                 gate.busy.store(word, Ordering::Relaxed);
             }

@@ -16,7 +16,7 @@
 //!    queue at all.
 //! 2. A wait queue is locked before the state, never after it.
 //! 3. Barging: what is added is free to whoever comes first, and one waiter is woken to try. One
-//!    that was woken in vain, and has waited for [`FAIR_NS`], is handed the next item or place
+//!    that was woken in vain, and is [`starved`], is handed the next item or place
 //!    (`held`): nobody else can have it.
 //! 4. A wake that its receiver cannot use goes to the next waiter.
 //! 5. Nothing of a user runs in a section: items are moved out and dropped after it.
@@ -24,14 +24,14 @@
 use std::panic::Location;
 use std::sync::Arc;
 
-use crate::primitive::{ShortGuard, ShortLock, const_unless_loom, now};
+use crate::primitive::{ShortGuard, ShortLock, const_unless_loom};
 use crate::wait::{
     Deadline, Depth, HANDOFF, NORMAL, Origin, Park, Parked, Resource, ResourceKind, Since, Token,
-    WaitError, WaitQueue, park, park_and_take,
+    WaitError, WaitQueue, park, park_and_take, starved,
 };
 
 use super::error::{GetError, JoinError, PutError, TooManyTasksDone};
-use super::state::{Contents, Door, FAIR_NS, Left, Phase, State, Store, UNLIMITED};
+use super::state::{Contents, Door, Left, Phase, State, Store, UNLIMITED};
 
 /// One wait queue of a queue, as the wait-for graph sees it.
 #[derive(Debug)]
@@ -293,13 +293,13 @@ impl<S: Store> Shared<S> {
             if state.ready(door) == 0 && !list.is_empty() {
                 return;
             }
-            let starved = state.crowd(door).vain
-                && list.first().is_some_and(|(_, since)| now().saturating_sub(since) > FAIR_NS);
-            if starved {
+            let hands_over =
+                state.crowd(door).vain && list.first().is_some_and(|(_, since)| starved(since));
+            if hands_over {
                 state.hand_over(door);
                 state.crowd(door).vain = false;
             }
-            let woken = list.pop(if starved { HANDOFF } else { NORMAL });
+            let woken = list.pop(if hands_over { HANDOFF } else { NORMAL });
             if list.is_empty() {
                 let crowd = state.crowd(door);
                 (crowd.parked, crowd.vain) = (false, false);

@@ -2,9 +2,6 @@
 
 use super::error::{GetError, PutError};
 
-/// How long a waiter that was woken in vain may be overtaken.
-pub(super) const FAIR_NS: u64 = 500_000;
-
 /// The limit of a queue without one.
 pub(super) const UNLIMITED: usize = usize::MAX;
 

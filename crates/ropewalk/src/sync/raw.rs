@@ -10,9 +10,9 @@
 //! | t | 1 | owned by t, somebody may wait | the releaser, under the queue's lock |
 //!
 //! Barging: a releaser frees the lock and wakes the first waiter, and whoever comes first takes
-//! it, because a hand-off to a sleeper costs everybody the time until it runs. A waiter that has
-//! waited for [`FAIR_NS`] is handed the lock directly, so that none starves, and so is one whose wake
-//! is put off until the releaser sleeps; one that was woken in vain goes back to the front of the
+//! it, because a hand-off to a sleeper costs everybody the time until it runs. A waiter that is
+//! [`starved`] is handed the lock directly, and so is one whose wake is put off until the releaser
+//! sleeps; one that was woken in vain goes back to the front of the
 //! queue. A woken waiter takes the lock before it asks for the host's: with that, all others would
 //! overtake it.
 //!
@@ -22,14 +22,11 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use crate::primitive::{AtomicUsize, Ordering, const_unless_loom, now, thread_word};
+use crate::primitive::{AtomicUsize, Ordering, const_unless_loom, thread_word};
 use crate::wait::{
     Deadline, HANDOFF, NORMAL, Origin, Park, Parked, Resource, ResourceKind, Since, Token,
-    WaitError, WaitQueue, host, is_about_to_sleep, park_and_take,
+    WaitError, WaitQueue, host, is_about_to_sleep, park_and_take, starved,
 };
-
-/// How long a waiter may be overtaken.
-const FAIR_NS: u64 = 500_000;
 
 const PARKED: usize = 1;
 /// Owner of a lock that was handed to an async task: no thread has this word.
@@ -263,11 +260,6 @@ impl RawLock {
     pub(crate) fn reset(&self) {
         self.word.store(0, Ordering::Relaxed);
     }
-}
-
-/// Whether a waiter that began to wait at `since` must not be overtaken any more.
-pub(crate) fn starved(since: u64) -> bool {
-    now().saturating_sub(since) > FAIR_NS
 }
 
 #[cfg(all(test, not(loom)))]

@@ -2,12 +2,11 @@
 
 use std::panic::Location;
 
-use super::raw::starved;
 use super::task::sealed::Rule;
 use crate::primitive::{AtomicUsize, Ordering, const_unless_loom};
 use crate::wait::{
     Deadline, HANDOFF, NORMAL, Origin, Park, Parked, Resource, ResourceKind, Since, Token,
-    WaitError, WaitQueue, WakeList, park_and_take,
+    WaitError, WaitQueue, WakeList, park_and_take, starved,
 };
 
 const PARKED: usize = 1;

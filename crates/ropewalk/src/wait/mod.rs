@@ -6,6 +6,7 @@
 
 mod deadline;
 mod ended;
+mod fair;
 mod object;
 #[cfg(not(loom))]
 mod owed;
@@ -50,6 +51,7 @@ pub use thread::{ThreadInfo, ThreadRef, WaitView};
 pub(crate) use ended::keeps as keeps_ended;
 #[cfg(all(unix, not(loom)))]
 pub(crate) use ended::measure_exactly;
+pub(crate) use fair::starved;
 #[cfg(not(loom))]
 pub(crate) use object::gone_objects;
 pub(crate) use owed::is_about_to_sleep;
