@@ -245,9 +245,7 @@ impl<J> WorkQueue<J> {
         {
             let mut list = self.idle.lock();
             self.state.lock().parked = 0;
-            while let Some(woken) = list.pop(NORMAL) {
-                wakes.push(woken);
-            }
+            list.pop_all(NORMAL, &mut wakes);
         }
         wakes.wake();
         self.wake_submitters();
@@ -329,9 +327,7 @@ impl<J> WorkQueue<J> {
         {
             let mut list = self.places.lock();
             self.state.lock().submitters_parked = false;
-            while let Some(woken) = list.pop(NORMAL) {
-                wakes.push(woken);
-            }
+            list.pop_all(NORMAL, &mut wakes);
         }
         wakes.wake();
     }

@@ -354,9 +354,7 @@ impl<S: Store> Shared<S> {
                 return;
             }
             state.joiners_parked = false;
-            while let Some(woken) = list.pop(NORMAL) {
-                wakes.push(woken);
-            }
+            list.pop_all(NORMAL, &mut wakes);
         }
         wakes.wake();
     }

@@ -228,9 +228,7 @@ impl Barrier {
         self.arrived.store(0, Ordering::Relaxed);
         let turn = self.turn.load(Ordering::Relaxed) & !1;
         self.turn.store(turn.wrapping_add(2) | usize::from(token == BROKE), Ordering::Relaxed);
-        while let Some(woken) = list.pop(token) {
-            wakes.push(woken);
-        }
+        list.pop_all(token, wakes);
     }
 
     /// Counts the calling thread in and waits for the rest; `None` if things changed before.
@@ -318,9 +316,7 @@ impl Barrier {
             // `early`'s lock as well, so that nobody queues there after it was emptied.
             let mut early = self.early.lock();
             self.phase.store(phase, Ordering::Relaxed);
-            while let Some(woken) = early.pop(NORMAL) {
-                wakes.push(woken);
-            }
+            early.pop_all(NORMAL, &mut wakes);
         }
         wakes.wake();
         true

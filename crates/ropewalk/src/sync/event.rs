@@ -112,9 +112,7 @@ impl Event {
             self.word.swap(SET, Ordering::Release);
             // What they wait for has come to pass, whatever happens to the flag now: a task, which
             // looks later, must not ask for it again.
-            while let Some(woken) = list.pop(HANDOFF) {
-                wakes.push(woken);
-            }
+            list.pop_all(HANDOFF, &mut wakes);
         }
         wakes.wake();
     }

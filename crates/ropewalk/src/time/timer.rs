@@ -119,9 +119,7 @@ impl Entry {
         self.runner.store(0, Ordering::Relaxed);
         // Release pairs with the Acquire in `is_over`: what the callback did is seen.
         self.state.store(OVER, Ordering::Release);
-        while let Some(woken) = list.pop(NORMAL) {
-            wakes.push(woken);
-        }
+        list.pop_all(NORMAL, wakes);
     }
 
     fn is_over(&self) -> bool {

@@ -400,6 +400,13 @@ impl List {
         node.state.store(NOTIFIED | (token << 3), Ordering::Release);
         Some(Woken(wake))
     }
+
+    /// As `pop`, for all of them.
+    pub(crate) fn pop_all(&mut self, token: Token, wakes: &mut WakeList) {
+        while let Some(woken) = self.pop(token) {
+            wakes.push(woken);
+        }
+    }
 }
 
 /// The queue of one primitive.
@@ -506,10 +513,7 @@ impl WaitQueue {
 
     /// Notifies all waiters; the caller wakes them.
     pub(crate) fn pop_all(&self, token: Token, wakes: &mut WakeList) {
-        let mut list = self.lock();
-        while let Some(woken) = list.pop(token) {
-            wakes.push(woken);
-        }
+        self.lock().pop_all(token, wakes);
     }
 
     /// Notifies up to `most` waiters. Those that need the lock with the queue `target` next are
