@@ -101,3 +101,21 @@ impl std::fmt::Display for Deadlock {
 }
 
 impl std::error::Error for Deadlock {}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::super::current;
+
+    #[test]
+    fn of_a_thread_its_debug_form_says_who_it_is() {
+        let thread = std::thread::spawn(|| {
+            let me = current();
+            me.set_name("worker");
+            me
+        });
+        let thread = thread.join().unwrap();
+        let expected =
+            format!("ThreadInfo {{ name: Some(\"worker\"), word: {:#x}, .. }}", thread.word());
+        assert_eq!(format!("{thread:?}"), expected);
+    }
+}

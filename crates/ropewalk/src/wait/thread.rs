@@ -17,7 +17,6 @@ use crate::primitive::{AtomicU64, AtomicUsize, Ordering, Parker, ShortLock, thre
 pub type ThreadRef = Arc<ThreadInfo>;
 
 /// What the runtime knows of one thread that has blocked, or that was registered.
-#[derive(Debug)]
 pub struct ThreadInfo {
     word: usize,
     native_id: AtomicU64,
@@ -101,6 +100,16 @@ impl std::fmt::Debug for WaitView<'_> {
             .field("serial", &self.serial)
             .field("notified", &self.notified)
             .finish()
+    }
+}
+
+impl std::fmt::Debug for ThreadInfo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // What a panic over a deadlock prints of each thread in it.
+        f.debug_struct("ThreadInfo")
+            .field("name", &self.name())
+            .field("word", &format_args!("{:#x}", self.word))
+            .finish_non_exhaustive()
     }
 }
 
