@@ -22,8 +22,8 @@ const MISSED_WAKE_NS: u64 = 1_000_000;
 /// A mutual exclusion for sections of a few dozen instructions.
 ///
 /// It is not a lock of the runtime: nobody sees who holds it, it knows neither timeouts nor
-/// signals, and no code of a user, no allocation and no blocking call may run while it is held.
-/// The runtime's own queues are guarded by it.
+/// signals, and no code of a user and no blocking call may run while it is held. The allocator may be
+/// called where a list has to grow, which is seldom. The runtime's own queues are guarded by it.
 ///
 /// | `word` | meaning | left by |
 /// |---|---|---|

@@ -1,10 +1,10 @@
 //! A binary heap whose comparisons are the user's code and may fail.
 //!
 //! The smallest item is `heap[0]`; the children of `heap[i]` stand at twice `i` plus 1 and plus 2.
-//! Items are only ever swapped, so none is lost when a comparison fails or panics. The comparisons,
-//! and so the order of items that are equal, are those of Python's `heapq`: a removal lets the gap
-//! sink to the bottom along the smaller children before the last item climbs from there, which
-//! needs about half the comparisons of the usual way.
+//! Items are only ever swapped, so none is lost when a comparison fails. (If one panics, the item that
+//! is just being taken out is dropped.) The comparisons, and so the order of items that are equal, are
+//! those of Python's `heapq`: a removal lets the gap sink to the bottom along the smaller children
+//! before the last item climbs from there, which needs about half the comparisons of the usual way.
 
 use std::convert::Infallible;
 

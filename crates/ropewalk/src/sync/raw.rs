@@ -12,9 +12,8 @@
 //! Barging: a releaser frees the lock and wakes the first waiter, and whoever comes first takes
 //! it, because a hand-off to a sleeper costs everybody the time until it runs. A waiter that is
 //! [`starved`] is handed the lock directly, and so is one whose wake is put off until the releaser
-//! sleeps; one that was woken in vain goes back to the front of the
-//! queue. A woken waiter takes the lock before it asks for the host's: with that, all others would
-//! overtake it.
+//! sleeps; one that was woken in vain goes back to the front of the queue. A woken waiter takes the
+//! lock before it asks for the host's: with that, all others would overtake it.
 //!
 //! Orderings: taking is Acquire and freeing is Release, so that one owner sees what the last one
 //! wrote; a hand-off is ordered by the wake itself (invariant 4).
