@@ -5,6 +5,8 @@
 
 #![cfg(loom)]
 
+use std::future::Future;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use loom::cell::UnsafeCell;
@@ -199,6 +201,26 @@ fn a_wait_that_begins_after_set_and_clear_is_not_ended_by_that_set() {
             assert!(!first);
         }
         setter.join().unwrap();
+    });
+}
+
+#[test]
+fn a_task_in_the_queue_loses_no_pulse_of_an_event() {
+    loom::model(|| {
+        let event = Arc::new(Event::new());
+        let mut context = Context::from_waker(Waker::noop());
+        let mut waiting = Box::pin(event.wait_async());
+        assert!(waiting.as_mut().poll(&mut context).is_pending());
+        let setter = thread::spawn({
+            let event = event.clone();
+            move || {
+                event.set();
+                event.clear();
+            }
+        });
+        let early = waiting.as_mut().poll(&mut context).is_ready();
+        setter.join().unwrap();
+        assert!(early || waiting.as_mut().poll(&mut context).is_ready());
     });
 }
 
