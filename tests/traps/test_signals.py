@@ -524,11 +524,11 @@ def test_exceptions_of_handlers_while_threads_contend() -> None:
 def test_a_signal_that_all_threads_of_the_program_block_comes_to_none_of_ours() -> None:
     """Its default would end the process; the program waits for it instead."""
     program = """
-    threading.Timer(0.001, int).start()
+    called = threading.Timer(0.001, int)
+    called.start()
     waits = threading.Timer(LIMIT, int)
     waits.start()
-    while threading.active_count() > 2:
-        time.sleep(0.001)
+    called.join()
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
     os.kill(os.getpid(), signal.SIGUSR2)
     assert signal.sigwait([signal.SIGUSR2]) == signal.SIGUSR2

@@ -146,6 +146,8 @@ impl Runners {
                     signals.set();
                     // A panic has been reported by the panic hook; the others' timers go on.
                     survives(callback);
+                    // Before anybody can see that it is over: from then on this thread takes none.
+                    SignalMask::all().set();
                     let mut wakes = WakeList::default();
                     {
                         let _schedule = self.schedule.lock();
@@ -154,7 +156,6 @@ impl Runners {
                     wakes.wake();
                 }
                 Next::Sleep(until) => {
-                    SignalMask::all().set();
                     self.sleep(me, leads, until);
                 }
                 Next::End => return,

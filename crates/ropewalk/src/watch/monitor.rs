@@ -9,7 +9,6 @@
 //! then whether the others are gone.
 
 use std::collections::HashSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -22,7 +21,7 @@ use crate::primitive::{OnceLock, ShortLock, global, now, now_coarse};
 use crate::wait::WaitList;
 use crate::wait::{
     Deadline, Deadlock, NORMAL, Park, Resource, ResourceKind, WaitQueue, current,
-    ends_with_last_thread, host, live_threads, park, threads,
+    ends_with_last_thread, host, live_threads, park, survives, threads,
 };
 
 /// The monitor's thread, and when it looks next.
@@ -157,8 +156,7 @@ impl Monitor {
                 self.due.store(NEVER, Ordering::Release);
                 // It may run code of a Rust user (`exec::Futures`): a panic there is told, and ends
                 // this look only.
-                let look = AssertUnwindSafe(|| host().attached(&mut || look(&mut reported)));
-                let _ = catch_unwind(look);
+                survives(|| host().attached(&mut || look(&mut reported)));
             }
         }
     }
