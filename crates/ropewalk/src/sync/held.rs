@@ -89,7 +89,7 @@ impl<'a> Held<'a> {
         self.raw().kind()
     }
 
-    /// The identity under which deadlock reports know the lock.
+    /// The identity under which deadlock reports know the lock: where it is now.
     #[must_use]
     pub fn resource(self) -> usize {
         self.raw().id()

@@ -123,7 +123,7 @@ impl Lock {
         self.raw.is_held()
     }
 
-    /// The identity under which deadlock reports know the lock.
+    /// The identity under which deadlock reports know the lock: where it is now.
     #[must_use]
     pub fn resource(&self) -> usize {
         crate::wait::Resource::id(&self.raw)

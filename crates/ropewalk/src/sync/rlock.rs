@@ -203,7 +203,7 @@ impl RLock {
         crate::wait::Resource::owner(&self.raw)
     }
 
-    /// The identity under which deadlock reports know the lock.
+    /// The identity under which deadlock reports know the lock: where it is now.
     #[must_use]
     pub fn resource(&self) -> usize {
         crate::wait::Resource::id(&self.raw)

@@ -24,11 +24,13 @@ pub(super) const HOT: u8 = 64;
 /// What is known of a thing that was waited for, or that was named.
 #[derive(Debug)]
 pub struct ObjectInfo {
-    /// Its address is the thing's identity. It is followed only under the lock of `state`.
+    /// Followed only under the lock of `state`.
     what: *const dyn Resource,
     kind: ResourceKind,
-    /// Whether the address is that of the thing, and not of one wait for it.
-    lasts: bool,
+    /// Whether the address is that of the thing, and not of one wait for it, and the thing stays
+    /// there: what the host made does (`HostSite::new`), a value of Rust's may move when nobody
+    /// waits for it.
+    stays: bool,
     made_at: Option<Arc<str>>,
     state: ShortLock<State>,
     /// Its place in the list. Written under the list's lock.
@@ -62,31 +64,26 @@ pub struct Look {
 
 impl ObjectInfo {
     fn new(what: &dyn Resource) -> Self {
-        let lasts = what.is_lasting();
+        let stays = what.is_lasting() && matches!(what.origin(), Origin::Host(_));
         Self {
-            lasts,
+            stays,
             // Followed only as long as `can_look` says that it is alive.
             what: erase(what),
             kind: what.kind(),
             // Now and not when somebody asks: the thing is alive and the host at hand.
             made_at: what.origin().describe_shared(),
-            // What the host made stays where it is (`HostSite::new`); a value of Rust's may move
-            // between two waits.
-            state: ShortLock::new(State {
-                name: None,
-                can_look: lasts && matches!(what.origin(), Origin::Host(_)),
-            }),
+            state: ShortLock::new(State { name: None, can_look: stays }),
             place: AtomicU32::new(0),
             seen: AtomicU8::new(0),
             tally: Tally::new(),
         }
     }
 
-    /// The identity of the thing: the address of a lock or queue when it was first waited for, for
-    /// all others a number that nothing else has as long as this lives.
+    /// The identity of the thing: the address of a lock or queue of the host's, for all others a
+    /// number that nothing else has as long as this lives.
     #[must_use]
     pub fn id(&self) -> usize {
-        if self.lasts { self.what.cast::<()>() as usize } else { std::ptr::from_ref(self) as usize }
+        if self.stays { self.what.cast::<()>() as usize } else { std::ptr::from_ref(self) as usize }
     }
 
     /// What it is.

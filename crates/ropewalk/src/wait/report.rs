@@ -13,7 +13,7 @@ pub struct Link {
     pub thread: ThreadRef,
     /// The kind of thing that it waits for.
     pub kind: ResourceKind,
-    /// The identity of that thing.
+    /// Where that thing is, while it is waited for: for a lock what its `resource()` says.
     pub resource: usize,
     /// The name of that thing, if it has one (a thread's name).
     pub label: Option<String>,

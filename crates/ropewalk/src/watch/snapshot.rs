@@ -95,8 +95,10 @@ pub struct ThreadLook {
 /// A wait that goes on.
 #[derive(Debug, Clone)]
 pub struct WaitLook {
-    /// The identity of what is waited for.
+    /// The identity of what is waited for: [`ObjectLook::id`].
     pub object: usize,
+    /// Where that is now: it stays there while it is waited for.
+    address: usize,
     /// What kind of thing it is.
     pub kind: ResourceKind,
     /// Its name, if it has one.
@@ -114,7 +116,8 @@ pub struct WaitLook {
 /// A thing that was waited for, or was named.
 #[derive(Debug, Clone)]
 pub struct ObjectLook {
-    /// Its identity.
+    /// Its identity for as long as it exists. It has nothing to do with the address of something
+    /// made in Rust, which may move.
     pub id: usize,
     /// What it is.
     pub kind: ResourceKind,
@@ -227,6 +230,7 @@ pub(super) fn look_at_wait(wait: &WaitView<'_>) -> WaitLook {
     let label = || wait.what.label().map(Arc::from);
     WaitLook {
         object: wait.object.map_or_else(|| wait.what.id(), ObjectInfo::id),
+        address: wait.what.id(),
         kind: wait.what.kind(),
         name: wait.object.and_then(ObjectInfo::name).or_else(label),
         made_at: wait.object.and_then(ObjectInfo::made_at),
@@ -276,6 +280,16 @@ fn look_in_the_kernel(looks: &mut Vec<ThreadLook>) {
 
 /// Tells the things who waits for them and who holds them, and the threads what they hold.
 fn connect(looks: &mut [ThreadLook], all: &mut Vec<ObjectLook>) {
+    // A thread that a notifier has moved to the queue of a lock may know no more of that than where
+    // it is; one that came later knows its identity.
+    let of_waits = looks.iter().filter_map(|look| look.waits_for.as_ref());
+    let known: HashMap<usize, usize> = of_waits
+        .filter(|wait| wait.object != wait.address)
+        .map(|wait| (wait.address, wait.object))
+        .collect();
+    for wait in looks.iter_mut().filter_map(|look| look.waits_for.as_mut()) {
+        wait.object = known.get(&wait.address).copied().unwrap_or(wait.object);
+    }
     let mut by_id: HashMap<usize, usize> =
         all.iter().enumerate().map(|(place, look)| (look.id, place)).collect();
     let mut holds: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
@@ -355,6 +369,39 @@ mod tests {
         assert!(object.waits.total >= wait.waited);
         drop(lock);
         assert!(snapshot().objects.iter().all(|object| object.id != wait.object));
+    }
+
+    #[test]
+    fn locks_that_were_named_where_they_are_no_more_are_told_apart() {
+        let mut place = None;
+        let mut make = |name: &str| {
+            place.insert(Lock::new()).set_name(name);
+            Arc::new(place.take().unwrap())
+        };
+        let locks = ["first of two", "second of two"].map(&mut make);
+        assert!(locks.iter().all(|lock| lock.try_acquire()));
+        let waiters = locks.clone().map(|lock| {
+            std::thread::spawn(move || {
+                let word = current().word();
+                lock.acquire().map(|()| word)
+            })
+        });
+        let shown = loop {
+            let mut all = snapshot().objects;
+            all.retain(|each| each.name.as_deref().is_some_and(|name| name.ends_with(" of two")));
+            if all.iter().map(|each| each.waiters.len()).sum::<usize>() == 2 {
+                all.sort_by_key(|each| each.name.clone());
+                break all;
+            }
+            std::thread::yield_now();
+        };
+        assert!(locks.iter().all(|lock| lock.release().is_ok()));
+        let words = waiters.map(|waiter| waiter.join().unwrap().unwrap());
+        assert_ne!(shown[0].id, shown[1].id);
+        for (word, look) in words.iter().zip(&shown) {
+            assert_eq!(look.waiters, [*word]);
+            assert_eq!(look.owner, Some(current().word()));
+        }
     }
 
     #[test]
