@@ -49,7 +49,7 @@ struct Slot(ThreadRef);
 
 impl Slot {
     fn new() -> Self {
-        let info = Arc::new(ThreadInfo::new());
+        let info = Arc::new(ThreadInfo::new(name_of_rust()));
         // A model has its own threads, which end with each execution: they stay out of the list.
         if cfg!(not(loom)) {
             let mut map = registry().by_word.lock();
@@ -74,13 +74,23 @@ impl Drop for Slot {
     }
 }
 
+/// The name that the calling thread has in Rust, unless there is a host, which names threads itself.
+fn name_of_rust() -> Option<Arc<str>> {
+    // A model's threads are not std's.
+    if cfg!(loom) || super::runtime::has_host() {
+        return None;
+    }
+    std::thread::current().name().map(Arc::from)
+}
+
 thread_local! { static CURRENT: Slot = Slot::new(); }
 
 /// The record of the calling thread, made when it is first asked for.
 #[must_use]
 pub fn current() -> ThreadRef {
     // While the thread's locals are being destroyed a wait still works, unseen by the registry.
-    CURRENT.try_with(|slot| slot.0.clone()).unwrap_or_else(|_| Arc::new(ThreadInfo::new()))
+    // Nor does std know the thread any more: it must not be asked for a name.
+    CURRENT.try_with(|slot| slot.0.clone()).unwrap_or_else(|_| Arc::new(ThreadInfo::new(None)))
 }
 
 /// Registers the calling thread; `false` if its locals are being destroyed already.
@@ -182,4 +192,34 @@ pub(crate) fn after_fork_in_child() {
         unsafe { ghost.forget_waits() };
     }
     QUEUED.set(me.queued());
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_has_the_name_that_it_was_started_with() {
+        let name = || current().name();
+        let named = std::thread::Builder::new().name("packer".into()).spawn(name).unwrap();
+        assert_eq!(named.join().unwrap().as_deref(), Some("packer"));
+        assert_eq!(std::thread::spawn(name).join().unwrap(), None);
+    }
+
+    #[test]
+    fn a_thread_whose_locals_are_being_destroyed_still_has_a_record() {
+        struct AtTheEnd;
+        impl Drop for AtTheEnd {
+            fn drop(&mut self) {
+                assert_eq!(current().word(), crate::primitive::thread_word());
+            }
+        }
+        thread_local! { static LOCAL: AtTheEnd = const { AtTheEnd }; }
+        let thread = std::thread::spawn(|| {
+            // Made first, destroyed last.
+            LOCAL.with(|_| ());
+            drop(current());
+        });
+        thread.join().unwrap();
+    }
 }

@@ -367,6 +367,11 @@ pub fn set_observer(observer: &'static dyn Observer) -> bool {
     OBSERVER.set(observer).is_ok()
 }
 
+/// Whether there is a host.
+pub(super) fn has_host() -> bool {
+    HOST.get().is_some()
+}
+
 pub(crate) fn host() -> &'static dyn Host {
     *HOST.get().unwrap_or(&(&NoHost as &dyn Host))
 }

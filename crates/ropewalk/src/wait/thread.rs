@@ -114,13 +114,13 @@ impl std::fmt::Debug for ThreadInfo {
 }
 
 impl ThreadInfo {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(name: Option<Arc<str>>) -> Self {
         let native_id = platform::native_id();
         Self {
             word: thread_word(),
             native_id: AtomicU64::new(native_id),
             role: AtomicUsize::new(usize::from(platform::is_main_thread(native_id))),
-            name: ShortLock::new(None),
+            name: ShortLock::new(name),
             parker: Parker::new(),
             waiting: ShortLock::new(Innermost(std::ptr::null())),
             refusal: ShortLock::new(None),
