@@ -107,6 +107,8 @@ pub struct WaitLook {
     pub made_at: Option<Arc<str>>,
     /// Who can end the wait, where that is one known thread.
     pub owner: Option<usize>,
+    /// How much is in it, for the getters' side of a queue.
+    pub depth: Option<Depth>,
     /// For how long.
     pub waited: Duration,
     /// After how much longer it gives up; `None` for never.
@@ -130,7 +132,7 @@ pub struct ObjectLook {
     pub owner: Option<usize>,
     /// Who waits for it.
     pub waiters: Vec<usize>,
-    /// How much is in it, for the getters' side of a queue.
+    /// How much is in it, for the getters' side of a queue. As for `owner`.
     pub depth: Option<Depth>,
     /// How often and how long it was waited for: waits that are over.
     pub waits: Waits,
@@ -235,6 +237,7 @@ pub(super) fn look_at_wait(wait: &WaitView<'_>) -> WaitLook {
         name: wait.object.and_then(ObjectInfo::name).or_else(label),
         made_at: wait.object.and_then(ObjectInfo::made_at),
         owner: wait.what.owner(),
+        depth: wait.what.depth(),
         waited: Duration::from_nanos(wait.waited_ns()),
         remaining: wait.deadline.left(),
     }
@@ -304,13 +307,14 @@ fn connect(looks: &mut [ThreadLook], all: &mut Vec<ObjectLook>) {
                 made_at: wait.made_at.clone(),
                 owner: wait.owner,
                 waiters: Vec::new(),
-                depth: None,
+                depth: wait.depth,
                 waits: Waits::default(),
             });
             all.len() - 1
         });
         all[place].waiters.push(look.ident);
         all[place].owner = all[place].owner.or(wait.owner);
+        all[place].depth = all[place].depth.or(wait.depth);
     }
     for object in all.iter().filter(|object| object.kind != ResourceKind::Thread) {
         if let Some(owner) = object.owner {
@@ -325,6 +329,7 @@ fn connect(looks: &mut [ThreadLook], all: &mut Vec<ObjectLook>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::queue::Queue;
     use crate::sync::{Event, Lock};
 
     #[test]
@@ -402,6 +407,35 @@ mod tests {
             assert_eq!(look.waiters, [*word]);
             assert_eq!(look.owner, Some(current().word()));
         }
+    }
+
+    #[test]
+    fn how_much_was_in_a_queue_is_seen_while_somebody_waits_for_more() {
+        let queue = Arc::new(Queue::new(0));
+        queue.set_name("parcels");
+        let depth = || {
+            let all = snapshot().objects;
+            let is_it = |each: &&ObjectLook| {
+                each.name.as_deref() == Some("parcels") && each.kind == ResourceKind::QueueItem
+            };
+            all.iter().find(is_it).unwrap().depth
+        };
+        queue.put(1).unwrap();
+        queue.put(2).unwrap();
+        assert_eq!(depth(), None);
+        let getter = std::thread::spawn({
+            let queue = queue.clone();
+            move || (0..3).map(|_| queue.get().unwrap()).sum::<i32>()
+        });
+        let seen = loop {
+            if let Some(depth) = depth() {
+                break depth;
+            }
+            std::thread::yield_now();
+        };
+        assert_eq!(seen, Depth { now: 0, peak: 2 });
+        queue.put(3).unwrap();
+        assert_eq!(getter.join().unwrap(), 6);
     }
 
     #[test]
