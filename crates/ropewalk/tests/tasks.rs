@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
-use ropewalk::sync::{Event, Lock, Semaphore};
+use ropewalk::sync::{BoundedSemaphore, Event, Lock, Semaphore, TooManyReleases};
 use ropewalk::wait::blocked_threads;
 
 #[derive(Default)]
@@ -37,6 +37,24 @@ fn block_on<F: Future>(future: F) -> F::Output {
         notify.0.wait().unwrap();
         notify.0.clear();
     }
+}
+
+#[test]
+fn a_task_waits_for_a_permit_of_a_bounded_semaphore() {
+    let seats = Arc::new(BoundedSemaphore::new(1));
+    assert!(seats.try_acquire());
+    let task = thread::spawn({
+        let seats = seats.clone();
+        move || block_on(seats.acquire_async())
+    });
+    while blocked_threads().is_empty() {
+        thread::yield_now();
+    }
+    seats.release(1).unwrap();
+    task.join().unwrap();
+    assert_eq!(seats.permits(), 0);
+    seats.release(1).unwrap();
+    assert_eq!(seats.release(1), Err(TooManyReleases));
 }
 
 #[test]

@@ -370,6 +370,11 @@ impl BoundedSemaphore {
         self.semaphore.acquire_until(deadline)
     }
 
+    /// As [`Semaphore::acquire_async`].
+    pub fn acquire_async(&self) -> super::Acquire<'_, Semaphore> {
+        self.semaphore.acquire_async()
+    }
+
     /// Adds `count` permits.
     ///
     /// # Errors
