@@ -1,7 +1,8 @@
 //! Queues between threads: first in first out, last in first out, smallest first, and a simple one.
 //!
-//! Each operation comes as a family: `try_x` never waits, `x` waits as long as it takes, `x_until`
-//! waits until a deadline. What does not succeed says why with a small error ([`PutError`],
+//! To put, to get and to join wait as long as it takes, or until a deadline: `put_until` and so on.
+//! `try_put` and `try_get` wait for no place and no item; with a [`PriorityQueue`] they wait for
+//! another thread's comparison all the same. What does not succeed says why with a small error ([`PutError`],
 //! [`GetError`], [`JoinError`]), and an item that was not put comes back in it.
 
 #![forbid(unsafe_code)]

@@ -328,7 +328,7 @@ impl<T: Send, O> PriorityQueue<T, O> {
 }
 
 impl<T: Send, O: Order<T>> PriorityQueue<T, O> {
-    /// Puts an item if there is a free place.
+    /// Puts an item if there is a free place. Waits for a comparison of another thread's only.
     ///
     /// # Errors
     /// [`PutError`], which gives the item back, except [`PutError::Order`].
@@ -407,7 +407,7 @@ impl<T: Send, O: Order<T>> PriorityQueue<T, O> {
         }
     }
 
-    /// Gets the smallest item if there is one.
+    /// Gets the smallest item if there is one. Waits for a comparison of another thread's only.
     ///
     /// # Errors
     /// [`GetError`].

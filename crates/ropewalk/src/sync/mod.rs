@@ -1,9 +1,13 @@
 //! Locks, conditions, semaphores, events and barriers.
 //!
 //! Rank 3. Each primitive is a state word, a wait queue and a rule; none of them sleeps by itself.
-//! Every blocking operation comes as a family: `try_x` never blocks, `x` waits, `x_until` waits
-//! until a [`Deadline`](crate::wait::Deadline). What can end a wait early is a
-//! [`WaitError`](crate::wait::WaitError): a deadlock, or an exception of the host's signal handler.
+//! What blocks comes as a family: `x` waits, `x_until` waits until a
+//! [`Deadline`](crate::wait::Deadline), and `try_x` takes what is there and never waits (an event is
+//! asked whether it [`is_set`](Event::is_set); a condition has nothing to be taken). What can end a
+//! wait early is a [`WaitError`](crate::wait::WaitError): a deadlock, or an exception of the host's
+//! signal handler.
+//!
+//! Async tasks can wait for a [`Lock`], a semaphore and an [`Event`]. An [`RLock`] belongs to a thread.
 
 #![forbid(unsafe_code)]
 

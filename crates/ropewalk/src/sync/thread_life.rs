@@ -15,6 +15,9 @@ const PARKED: u32 = 2;
 /// In the wait-for graph a join is an edge to the joined thread, so that two threads that join
 /// each other are a certain deadlock.
 ///
+/// It is over when [`ThreadLife::end`] says so, and not before: a thread that may panic has to see to
+/// that, by a destructor or behind a `catch_unwind`, or those that join it wait on.
+///
 /// ```
 /// use ropewalk::sync::ThreadLife;
 /// use std::sync::Arc;

@@ -85,7 +85,8 @@ pub fn notes_locks() -> bool {
     NOTED.load(Ordering::Relaxed) != 0
 }
 
-/// Says that the calling thread has taken a lock; returns the inversions that this showed.
+/// Says that the calling thread has taken a lock; returns the inversions that this showed. To be
+/// called while [`notes_locks`] says that somebody wants to know.
 pub fn lock_taken(taking: Taking<'_>) -> Vec<Inversion> {
     let Taking { lock, kind, origin, name, taken } = taking;
     let title = trace::is_tracing().then(|| trace::title_of_hold(kind, origin, name));

@@ -1,5 +1,20 @@
 //! What the runtime knows of its threads: who waits for what, deadlocks, the order of locks, traces.
 //!
+//! A wait that can never end fails with [`WaitError::Deadlock`](crate::wait::WaitError::Deadlock):
+//! one that closes a cycle of waits for what only its owner can release (an
+//! [`RLock`](crate::sync::RLock), a thread's end, a task), and one after which every thread of the
+//! process would wait for ever, where the system lists them (Linux). What else may be a deadlock, such as a cycle with a
+//! [`Lock`](crate::sync::Lock) in it while some thread runs, is told once to the reporter
+//! ([`set_reporter`]).
+//!
+//! Only waits for things of this crate are seen:
+//!
+//! - A thread that waits for something else, std's `JoinHandle::join` or a channel, say, counts as one
+//!   that runs, and so as one that may help. Have threads joined by a
+//!   [`ThreadLife`](crate::sync::ThreadLife) or be those of a pool, where that matters.
+//! - The main thread in [`Event::wait`](crate::sync::Event::wait) is how programs wait for Ctrl-C: if
+//!   all others wait for ever as well, that is told, and nothing is refused.
+//!
 //! Rank 2. It meets the wait point through the traits in `wait`.
 
 #![forbid(unsafe_code)]

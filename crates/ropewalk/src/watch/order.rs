@@ -86,7 +86,9 @@ struct Seen {
     told: bool,
 }
 
-/// Switches the check on or off, from the next acquire on.
+/// Switches the check on or off, from the next lock on that it is told of. The locks of this crate
+/// tell nobody, so that to take one costs nothing more: whoever wants the check, as a host does, says
+/// [`lock_taken`](super::lock_taken) and [`lock_released`](super::lock_released) for each.
 pub fn set_lock_order(on: bool) {
     held::set(held::ORDER, on);
 }

@@ -118,6 +118,9 @@ pub fn is_tracing() -> bool {
 /// Begins to write events into a new file, also where there is one of that name. A process can do
 /// so once.
 ///
+/// Waits and wakes are seen without further ado; how long a lock was held is written for locks that
+/// [`lock_taken`](super::lock_taken) is told of, as a host does. Those of this crate tell nobody.
+///
 /// # Errors
 /// The file cannot be made, or there is one being written already.
 pub fn start_trace(path: &Path) -> io::Result<()> {
