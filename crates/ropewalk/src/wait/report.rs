@@ -64,7 +64,7 @@ impl Link {
 }
 
 /// Threads that wait for each other.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Deadlock {
     /// Those in it; the first is the thread that closed it. In a cycle each waits for something that
     /// the next one holds, the last for the first. In a knot nobody but they could help any of them,
@@ -88,15 +88,26 @@ impl std::fmt::Display for Deadlock {
             )?;
         }
         for link in &self.links {
-            write!(f, "\n  {} waits for {}", link.thread_name(), link.resource_name())?;
+            let (waiter, what) = (link.thread_name(), link.resource_name());
             let holder = link.owner.and_then(|word| {
                 self.links.iter().find(|other| other.thread.word() == word).map(Link::thread_name)
             });
-            if let Some(holder) = holder {
-                write!(f, ", held by {holder}")?;
+            match holder {
+                Some(other) if link.kind == ResourceKind::Thread => {
+                    write!(f, "\n  {waiter} waits for the end of {other}")?;
+                }
+                Some(holder) => write!(f, "\n  {waiter} waits for {what}, held by {holder}")?,
+                None => write!(f, "\n  {waiter} waits for {what}")?,
             }
         }
         Ok(())
+    }
+}
+
+/// As [`Display`](std::fmt::Display): what is shown of it is shown by an `unwrap`, as a rule.
+impl std::fmt::Debug for Deadlock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
     }
 }
 
@@ -104,7 +115,8 @@ impl std::error::Error for Deadlock {}
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::super::current;
+    use super::*;
+    use crate::wait::{WaitError, current};
 
     #[test]
     fn of_a_thread_its_debug_form_says_who_it_is() {
@@ -117,5 +129,29 @@ mod tests {
         let expected =
             format!("ThreadInfo {{ name: Some(\"worker\"), word: {:#x}, .. }}", thread.word());
         assert_eq!(format!("{thread:?}"), expected);
+    }
+
+    #[test]
+    fn an_unwrap_says_what_is_said_to_people() {
+        let me = current();
+        let link = |kind| Link {
+            thread: me.clone(),
+            kind,
+            resource: 0x10,
+            label: None,
+            made_at: None,
+            owner: Some(me.word()),
+            waited_ns: 0,
+        };
+        let links = vec![link(ResourceKind::Thread), link(ResourceKind::RLock)];
+        let deadlock = Deadlock { links, cycle: true, certain: true };
+        let name = me.name().unwrap();
+        let said = format!(
+            "deadlock: 2 thread(s) wait for each other\n  {name} waits for the end of {name}\n  \
+             {name} waits for RLock at 0x10, held by {name}"
+        );
+        assert_eq!(deadlock.to_string(), said);
+        let error = WaitError::Deadlock(Box::new(deadlock));
+        assert_eq!(format!("{error:?}"), format!("Deadlock({said})"));
     }
 }
