@@ -95,6 +95,7 @@ pub fn wait<T>(
 /// assert_eq!(seen, [0, 1, 2, 3, 4]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[must_use = "nothing is waited for until it is iterated over"]
 pub fn as_completed<T>(futures: impl IntoIterator<Item = Future<T>>) -> AsCompleted<T> {
     let futures: Vec<_> = futures.into_iter().map(Some).collect();
     let collector = Closing::new();

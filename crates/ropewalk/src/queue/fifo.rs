@@ -113,6 +113,7 @@ impl<T: Send> Queue<T> {
     }
 
     /// Shuts the queue down and takes all items out, which count as done tasks.
+    #[must_use = "the items are taken out"]
     pub fn shutdown_now(&self) -> Vec<T> {
         self.shared.shut_down(true).map_or_else(Vec::new, Fifo::into_vec)
     }

@@ -93,6 +93,7 @@ impl<T: Send> LifoQueue<T> {
     }
 
     /// As [`Queue::shutdown_now`](super::Queue::shutdown_now); the items come bottom first.
+    #[must_use = "the items are taken out"]
     pub fn shutdown_now(&self) -> Vec<T> {
         self.shared.shut_down(true).map_or_else(Vec::new, Lifo::into_vec)
     }

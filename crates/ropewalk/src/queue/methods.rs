@@ -86,6 +86,7 @@ macro_rules! queue_methods {
             }
 
             /// Takes all items out at once; they stay unfinished tasks.
+            #[must_use = "the items are taken out"]
             pub fn drain(&self) -> Vec<T> {
                 self.shared.drain().into_vec()
             }
@@ -94,6 +95,7 @@ macro_rules! queue_methods {
             /// those that wait now, fails with `Retired`. `None` if that was done before.
             ///
             /// For a host that goes on with the items elsewhere.
+            #[must_use = "the items are taken out"]
             pub fn retire(&self) -> Option<Contents<T>> {
                 let (store, mut contents) = self.shared.retire()?;
                 contents.items = store.into_vec();

@@ -504,6 +504,7 @@ impl<T: Send, O: Order<T>> PriorityQueue<T, O> {
     }
 
     /// As [`Queue::drain`](super::Queue::drain); nothing while a thread compares.
+    #[must_use = "the items are taken out"]
     pub fn drain(&self) -> Vec<T> {
         self.shared.drain().0
     }

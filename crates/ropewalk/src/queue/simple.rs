@@ -103,6 +103,7 @@ impl<T: Send> SimpleQueue<T> {
     }
 
     /// Takes all items out at once.
+    #[must_use = "the items are taken out"]
     pub fn drain(&self) -> Vec<T> {
         self.shared.drain().into_vec()
     }

@@ -76,6 +76,7 @@ impl Lock {
 
     /// Takes the lock if it is free. Never blocks.
     #[inline]
+    #[must_use = "the lock is held if this is true"]
     pub fn try_acquire(&self) -> bool {
         self.raw.try_acquire(thread_word())
     }

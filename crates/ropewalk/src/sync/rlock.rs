@@ -87,6 +87,7 @@ impl RLock {
 
     /// Takes the lock if it is free or owned by the calling thread. Never blocks.
     #[inline]
+    #[must_use = "the lock is held if this is true"]
     pub fn try_acquire(&self) -> bool {
         let me = thread_word();
         if self.raw.is_held_by(me) {

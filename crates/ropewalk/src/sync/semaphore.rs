@@ -115,6 +115,7 @@ impl Semaphore {
 
     /// Takes a permit if one is free. Never blocks.
     #[inline]
+    #[must_use = "a permit is taken if this is true"]
     pub fn try_acquire(&self) -> bool {
         let mut word = self.word.load(Ordering::Relaxed);
         while word >= ONE {
@@ -348,6 +349,7 @@ impl BoundedSemaphore {
 
     /// As [`Semaphore::try_acquire`].
     #[inline]
+    #[must_use = "a permit is taken if this is true"]
     pub fn try_acquire(&self) -> bool {
         self.semaphore.try_acquire()
     }
