@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::panic::RefUnwindSafe;
 use std::sync::Arc;
 
 use super::cell::{Cancel, FutureCell, Outcome};
@@ -31,7 +32,7 @@ impl<T> Outcome for Ended<T> {
 pub(super) type Cell<T> = FutureCell<Ended<T>, Callback>;
 
 /// A task whose outcome is a `T`, whatever it does.
-pub(super) trait HasCell<T>: Send + Sync {
+pub(super) trait HasCell<T>: Send + Sync + RefUnwindSafe {
     fn cell(&self) -> &Cell<T>;
 }
 

@@ -1,6 +1,7 @@
 //! A pool of threads for Rust programs.
 
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -80,6 +81,10 @@ struct Member {
     /// Set by whoever starts it, once that is done.
     handle: Option<JoinHandle<()>>,
 }
+
+// An initializer that panics is its pool's last, and is caught.
+impl UnwindSafe for Submitter {}
+impl RefUnwindSafe for Submitter {}
 
 impl fmt::Debug for Submitter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

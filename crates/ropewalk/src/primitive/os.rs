@@ -3,6 +3,7 @@
 use std::cell::UnsafeCell;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 pub(crate) use std::thread_local;
@@ -40,6 +41,9 @@ pub(crate) struct ShortLock<T> {
 unsafe impl<T: Send> Sync for ShortLock<T> {}
 // SAFETY: it owns its value.
 unsafe impl<T: Send> Send for ShortLock<T> {}
+// No code of a user runs in a section, so that no panic leaves one half done.
+impl<T> UnwindSafe for ShortLock<T> {}
+impl<T> RefUnwindSafe for ShortLock<T> {}
 
 impl<T> ShortLock<T> {
     pub(crate) const fn new(value: T) -> Self {
