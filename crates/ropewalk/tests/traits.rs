@@ -1,6 +1,7 @@
 //! What the types are to the compiler, and how they show themselves.
 
-use std::panic::{RefUnwindSafe, UnwindSafe, catch_unwind};
+use std::error::Error;
+use std::panic::{RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind};
 
 use ropewalk::exec::{AsCompleted, Future, Submitter, ThreadPool};
 use ropewalk::queue::{LifoQueue, PriorityQueue, Queue, SimpleQueue};
@@ -8,6 +9,20 @@ use ropewalk::sync::{
     Barrier, BoundedSemaphore, Condition, Event, Lock, RLock, Semaphore, ThreadLife,
 };
 use ropewalk::time::Timer;
+
+#[test]
+fn a_task_fails_into_any_error() {
+    fn run<T: Send + 'static>(
+        task: impl FnOnce() -> T + Send + Sync + 'static,
+    ) -> Result<T, Box<dyn Error + Send + Sync>> {
+        Ok(ThreadPool::new(1).submit(task)?.result()?)
+    }
+    assert_eq!(run(|| 1).unwrap(), 1);
+    let error = run(|| resume_unwind(Box::new("out of rope"))).map(|()| 1).unwrap_err();
+    assert_eq!(error.to_string(), "the task panicked: out of rope");
+    let error = run(|| resume_unwind(Box::new("out of rope".to_owned()))).map(|()| 1).unwrap_err();
+    assert_eq!(format!("{error:?}"), r#"Panicked(Some("out of rope"))"#);
+}
 
 #[test]
 fn they_may_be_used_by_all_threads_and_after_a_panic() {

@@ -1,6 +1,7 @@
 //! What a Rust program gets for a task that it submitted.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::fmt;
 use std::panic::RefUnwindSafe;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use super::cell::{Cancel, FutureCell, Outcome};
 use super::state::State;
 use super::watchers::Fired;
+use crate::primitive::ShortLock;
 use crate::wait::{Deadline, WaitError, survives};
 
 /// The payload of a panic.
@@ -58,7 +60,7 @@ pub struct Future<T> {
 #[non_exhaustive]
 pub enum TaskError {
     /// The task panicked; the panic hook has reported it.
-    Panicked(Payload),
+    Panicked(Panic),
     /// The task was cancelled before it began, or its pool has dropped it.
     Cancelled,
     /// The pool's initializer panicked before the task began.
@@ -76,9 +78,7 @@ impl From<WaitError> for TaskError {
 impl fmt::Debug for TaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Panicked(payload) => {
-                f.debug_tuple("Panicked").field(&panic_message(payload.as_ref())).finish()
-            }
+            Self::Panicked(panic) => f.debug_tuple("Panicked").field(&panic.message()).finish(),
             Self::Cancelled => f.write_str("Cancelled"),
             Self::Broken => f.write_str("Broken"),
             Self::Wait(error) => f.debug_tuple("Wait").field(error).finish(),
@@ -89,7 +89,7 @@ impl fmt::Debug for TaskError {
 impl fmt::Display for TaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Panicked(payload) => match panic_message(payload.as_ref()) {
+            Self::Panicked(panic) => match panic.message() {
                 Some(message) => write!(f, "the task panicked: {message}"),
                 None => f.write_str("the task panicked"),
             },
@@ -102,9 +102,47 @@ impl fmt::Display for TaskError {
 
 impl std::error::Error for TaskError {}
 
-fn panic_message(payload: &(dyn Any + Send)) -> Option<&str> {
-    let literal = payload.downcast_ref::<&str>().copied();
-    literal.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+/// What a task panicked with.
+///
+/// ```
+/// # use ropewalk::exec::{TaskError, ThreadPool};
+/// let pool = ThreadPool::new(1);
+/// let error = pool.submit(|| std::panic::resume_unwind(Box::new(7)))?.result().unwrap_err();
+/// let TaskError::Panicked(panic) = error else { panic!("{error}") };
+/// assert_eq!(panic.message(), None); // not a text
+/// assert_eq!(panic.into_payload().downcast_ref(), Some(&7));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Panic {
+    message: Option<Cow<'static, str>>,
+    /// Locked so that threads can share it: it may be something that only one may use at a time.
+    payload: ShortLock<Payload>,
+}
+
+impl Panic {
+    fn new(payload: Payload) -> Self {
+        let literal = payload.downcast_ref::<&str>().copied().map(Cow::Borrowed);
+        let text = || payload.downcast_ref::<String>().cloned().map(Cow::Owned);
+        Self { message: literal.or_else(text), payload: ShortLock::new(payload) }
+    }
+
+    /// What was said, if it was a text.
+    #[must_use]
+    pub fn message(&self) -> Option<&str> {
+        self.message.as_deref()
+    }
+
+    /// The payload, for `std::panic::resume_unwind`.
+    #[must_use]
+    pub fn into_payload(self) -> Payload {
+        self.payload.into_inner()
+    }
+}
+
+impl fmt::Debug for Panic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Panic").field(&self.message).finish()
+    }
 }
 
 impl<T> fmt::Debug for Future<T> {
@@ -183,7 +221,7 @@ impl<T> Future<T> {
     fn take(self) -> Result<T, TaskError> {
         match self.cell().take_outcome() {
             Some(Ended::Returned(value)) => Ok(value),
-            Some(Ended::Panicked(payload)) => Err(TaskError::Panicked(payload)),
+            Some(Ended::Panicked(payload)) => Err(TaskError::Panicked(Panic::new(payload))),
             Some(Ended::Broken) => Err(TaskError::Broken),
             None => Err(TaskError::Cancelled),
         }

@@ -37,7 +37,7 @@ pub use cell::{Cancel, FutureCell, Outcome, Watch};
 pub use collector::{Collector, Goal};
 pub use crew::{Crew, Futures, Helper};
 #[cfg(not(loom))]
-pub use future::{Future, Payload, TaskError};
+pub use future::{Future, Panic, Payload, TaskError};
 #[cfg(not(loom))]
 pub use pool::{Submitter, ThreadPool};
 pub use seat::{Next, Seat};

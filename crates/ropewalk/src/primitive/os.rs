@@ -95,6 +95,10 @@ impl<T> ShortLock<T> {
         platform::wake(&self.word);
     }
 
+    pub(crate) fn into_inner(self) -> T {
+        self.value.into_inner()
+    }
+
     /// Makes it free whoever held it.
     ///
     /// # Safety
