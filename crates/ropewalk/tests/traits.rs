@@ -25,6 +25,37 @@ fn a_task_fails_into_any_error() {
 }
 
 #[test]
+fn what_is_shown_of_them_is_for_people() {
+    let lock = Lock::new();
+    lock.set_name("ledger");
+    assert!(lock.try_acquire());
+    assert_eq!(format!("{lock:?}"), r#"Lock { held: true, name: Some("ledger"), .. }"#);
+    assert_eq!(format!("{:?}", RLock::new()), "RLock { depth: 0, name: None, .. }");
+    assert_eq!(format!("{:?}", Semaphore::new(2)), "Semaphore { permits: 2, name: None, .. }");
+    let seats = BoundedSemaphore::new(3);
+    assert!(seats.try_acquire());
+    assert_eq!(format!("{seats:?}"), "BoundedSemaphore { permits: 2, bound: 3, name: None, .. }");
+    assert_eq!(format!("{:?}", Event::new()), "Event { set: false, name: None, .. }");
+    assert_eq!(format!("{:?}", Condition::new()), "Condition { waiters: 0, name: None, .. }");
+    assert_eq!(
+        format!("{:?}", Barrier::new(2)),
+        "Barrier { parties: 2, waiting: 0, broken: false, name: None, .. }"
+    );
+    assert_eq!(format!("{:?}", ThreadLife::new()), "ThreadLife { begun: false, ended: false, .. }");
+    let queue = Queue::new(5);
+    queue.put(7).unwrap();
+    assert_eq!(format!("{queue:?}"), "Queue { len: 1, maxsize: 5, name: None, .. }");
+    let stack = LifoQueue::<i32>::new(0);
+    assert_eq!(format!("{stack:?}"), "LifoQueue { len: 0, maxsize: 0, name: None, .. }");
+    let jobs = PriorityQueue::<i32>::new(0);
+    assert_eq!(format!("{jobs:?}"), "PriorityQueue { len: 0, maxsize: 0, name: None, .. }");
+    assert_eq!(
+        format!("{:?}", SimpleQueue::<i32>::new()),
+        "SimpleQueue { len: 0, name: None, .. }"
+    );
+}
+
+#[test]
 fn they_may_be_used_by_all_threads_and_after_a_panic() {
     fn is<T: Send + Sync + UnwindSafe + RefUnwindSafe>() {}
     // Neither safe after a panic nor of one thread by itself.

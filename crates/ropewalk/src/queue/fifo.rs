@@ -98,9 +98,18 @@ impl<T: Send> Store for Fifo<T> {
 /// A blocked `put`, `get` or `join` runs the host's signal handlers and ends if one of them raised;
 /// no item is then put, taken or lost: a wake that crossed the exception goes to the next waiter.
 /// In the child of a [fork](crate::fork) the items are those that were there, and nobody waits.
-#[derive(Debug)]
 pub struct Queue<T> {
     shared: Shared<Fifo<T>>,
+}
+
+impl<T: Send> std::fmt::Debug for Queue<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Queue")
+            .field("len", &self.shared.len())
+            .field("maxsize", &self.shared.maxsize())
+            .field("name", &self.shared.name())
+            .finish_non_exhaustive()
+    }
 }
 
 queue_methods!(Queue, Fifo);

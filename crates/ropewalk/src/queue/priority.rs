@@ -75,11 +75,20 @@ impl<T: Send> Store for Heap<T> {
 ///
 /// # Interruption
 /// As [`Queue`](super::Queue).
-#[derive(Debug)]
 pub struct PriorityQueue<T, O = Natural> {
     shared: Shared<Heap<T>>,
     order: O,
     turnstile: Turnstile,
+}
+
+impl<T: Send, O> std::fmt::Debug for PriorityQueue<T, O> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PriorityQueue")
+            .field("len", &self.shared.len())
+            .field("maxsize", &self.shared.maxsize())
+            .field("name", &self.shared.name())
+            .finish_non_exhaustive()
+    }
 }
 
 /// Who has the heap out to compare, and those who wait for it.

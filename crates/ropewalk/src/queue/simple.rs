@@ -21,9 +21,17 @@ use crate::wait::{Deadline, Origin};
 /// # Interruption
 /// As [`Queue`](super::Queue). `put` never waits, so that it may be called from anywhere: a signal
 /// handler of the host, or a destructor.
-#[derive(Debug)]
 pub struct SimpleQueue<T> {
     shared: Shared<Fifo<T>>,
+}
+
+impl<T: Send> std::fmt::Debug for SimpleQueue<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SimpleQueue")
+            .field("len", &self.shared.len())
+            .field("name", &self.shared.name())
+            .finish_non_exhaustive()
+    }
 }
 
 #[cfg_attr(loom, expect(clippy::new_without_default, reason = "const outside models"))]

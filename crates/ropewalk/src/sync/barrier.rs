@@ -32,7 +32,6 @@ const BROKE: Token = 2;
 /// A blocked `wait` runs the host's signal handlers. If one of them raised, that thread leaves and
 /// the others go on waiting for one more, as in CPython. In the child of a
 /// [fork](crate::fork) nobody waits, and threads that had arrived are still counted.
-#[derive(Debug)]
 pub struct Barrier {
     parties: usize,
     /// `FILLING`, `ACTING` or `BROKEN`; changed under the lock of `queue`, as is `arrived`.
@@ -45,6 +44,17 @@ pub struct Barrier {
     /// Threads that came while an action was running: they belong to the next turn.
     early: WaitQueue,
     origin: Origin,
+}
+
+impl std::fmt::Debug for Barrier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Barrier")
+            .field("parties", &self.parties)
+            .field("waiting", &self.waiting())
+            .field("broken", &self.is_broken())
+            .field("name", &self.queue.name())
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why [`Barrier::wait`] failed.

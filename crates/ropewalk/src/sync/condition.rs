@@ -41,13 +41,21 @@ use crate::wait::{
 /// # Interruption
 /// A blocked `wait` runs the host's signal handlers and ends if one of them raised, holding the
 /// lock again; a notification that crossed the exception goes to the next waiter.
-#[derive(Debug)]
 pub struct Condition {
     queue: WaitQueue,
     /// Whether somebody may be in the queue: set before a waiter releases its lock, cleared, under
     /// the queue's lock, by a notifier that leaves it empty.
     crowded: AtomicBool,
     origin: Origin,
+}
+
+impl std::fmt::Debug for Condition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Condition")
+            .field("waiters", &self.waiters())
+            .field("name", &self.queue.name())
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why [`Condition::wait`] failed.

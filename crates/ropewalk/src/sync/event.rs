@@ -31,7 +31,6 @@ const PARKED: u32 = 2;
 /// # Interruption
 /// A blocked `wait` runs the host's signal handlers and ends if one of them raised. In the
 /// child of a [fork](crate::fork) the flag is as it was and nobody waits.
-#[derive(Debug)]
 pub struct Event {
     /// | `SET` | `PARKED` | meaning | left by |
     /// |---|---|---|---|
@@ -41,6 +40,15 @@ pub struct Event {
     word: AtomicU32,
     queue: WaitQueue,
     origin: Origin,
+}
+
+impl std::fmt::Debug for Event {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Event")
+            .field("set", &self.is_set())
+            .field("name", &self.queue.name())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Resource for Event {

@@ -26,9 +26,17 @@ use crate::wait::{Deadline, Origin, ResourceKind, WaitError};
 /// # Interruption
 /// A blocked `acquire` runs the host's signal handlers and ends if one of them raised; the lock is
 /// then not held. In the child of a [fork](crate::fork) a lock that another thread held stays held.
-#[derive(Debug)]
 pub struct Lock {
     raw: RawLock,
+}
+
+impl std::fmt::Debug for Lock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lock")
+            .field("held", &self.is_held())
+            .field("name", &self.name())
+            .finish_non_exhaustive()
+    }
 }
 
 /// The lock was released though nobody held it.

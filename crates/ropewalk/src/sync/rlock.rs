@@ -27,11 +27,19 @@ use crate::wait::{Deadline, Origin, ResourceKind, WaitError};
 ///
 /// # Interruption
 /// As [`super::Lock`].
-#[derive(Debug)]
 pub struct RLock {
     raw: RawLock,
     /// How often the owner has taken it beyond the first time. Written by the owner only.
     again: AtomicUsize,
+}
+
+impl std::fmt::Debug for RLock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RLock")
+            .field("depth", &self.depth_hint())
+            .field("name", &self.name())
+            .finish_non_exhaustive()
+    }
 }
 
 /// The lock was released by a thread that does not own it.

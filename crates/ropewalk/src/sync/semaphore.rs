@@ -30,7 +30,6 @@ const ONE: usize = 2;
 /// A blocked `acquire` runs the host's signal handlers and ends if one of them raised; no permit
 /// is then taken or lost. In the child of a [fork](crate::fork) the permits that other threads had
 /// taken stay taken.
-#[derive(Debug)]
 pub struct Semaphore {
     /// Twice the permits, and `PARKED` when somebody may wait. `PARKED` with permits left means
     /// that a woken waiter is on its way to them and that others still wait.
@@ -43,6 +42,15 @@ pub struct Semaphore {
     word: AtomicUsize,
     queue: WaitQueue,
     origin: Origin,
+}
+
+impl std::fmt::Debug for Semaphore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Semaphore")
+            .field("permits", &self.permits())
+            .field("name", &self.queue.name())
+            .finish_non_exhaustive()
+    }
 }
 
 /// A release would have taken the count over its bound.
@@ -310,10 +318,19 @@ fn fits(word: usize, count: usize, bound: usize) -> bool {
 ///
 /// # Interruption
 /// As [`Semaphore`].
-#[derive(Debug)]
 pub struct BoundedSemaphore {
     semaphore: Semaphore,
     bound: usize,
+}
+
+impl std::fmt::Debug for BoundedSemaphore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BoundedSemaphore")
+            .field("permits", &self.permits())
+            .field("bound", &self.bound)
+            .field("name", &self.semaphore.queue.name())
+            .finish_non_exhaustive()
+    }
 }
 
 impl BoundedSemaphore {

@@ -37,7 +37,6 @@ const PARKED: u32 = 2;
 /// # Interruption
 /// A blocked `join` runs the host's signal handlers and ends if one of them raised. In the child of
 /// a fork the lives of other threads are to be ended by the host.
-#[derive(Debug)]
 pub struct ThreadLife {
     /// The thread's word; 0 before it began.
     word: AtomicUsize,
@@ -49,6 +48,15 @@ pub struct ThreadLife {
     /// | 1 | 0 | ended, for good |
     state: AtomicU32,
     queue: WaitQueue,
+}
+
+impl std::fmt::Debug for ThreadLife {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ThreadLife")
+            .field("begun", &self.has_begun())
+            .field("ended", &self.has_ended())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Resource for ThreadLife {
