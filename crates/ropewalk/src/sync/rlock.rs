@@ -166,7 +166,8 @@ impl RLock {
         Ok(Saved(again + 1))
     }
 
-    /// Takes the lock as often as it was held before: CPython's `_acquire_restore`.
+    /// Takes the lock as often as it was held before: CPython's `_acquire_restore`. A count that no
+    /// lock ever had, of more than half of all numbers, is cut to that.
     ///
     /// # Errors
     /// As [`RLock::acquire`].
@@ -178,7 +179,9 @@ impl RLock {
 
     /// Sets the count of the calling thread, which owns the lock.
     pub(super) fn restore(&self, saved: Saved) {
-        self.again.store(saved.0.saturating_sub(1), Ordering::Relaxed);
+        // So that the count has room for what is taken later.
+        let again = saved.0.saturating_sub(1).min(usize::MAX / 2);
+        self.again.store(again, Ordering::Relaxed);
     }
 
     /// How often the calling thread holds the lock.
@@ -253,5 +256,21 @@ impl Default for RLock {
     #[track_caller]
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_that_no_lock_ever_had_leaves_room_for_more() {
+        let lock = RLock::new();
+        lock.acquire_all(Saved(usize::MAX)).unwrap();
+        let depth = lock.depth();
+        assert!(lock.try_acquire() && lock.try_acquire());
+        assert_eq!(lock.depth(), depth + 2);
+        assert_eq!(lock.release_all(), Ok(Saved(depth + 2)));
+        assert!(!lock.is_held());
     }
 }
