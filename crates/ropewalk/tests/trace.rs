@@ -34,6 +34,9 @@ thread_local! { static LAST: Last = Last::default(); }
 fn locks_may_be_used_when_the_locals_of_a_thread_are_gone() {
     let path = std::env::temp_dir().join(format!("ropewalk-trace-{}.json", std::process::id()));
     start_trace(&path).unwrap();
+    // A process can be traced once.
+    let again = start_trace(&path).unwrap_err();
+    assert_eq!(again.to_string(), "this process has begun a trace before");
     let thread = std::thread::spawn(|| {
         // Made first, so destroyed last.
         LAST.with(|last| last.0.set(true));

@@ -122,10 +122,10 @@ pub fn is_tracing() -> bool {
 /// [`lock_taken`](super::lock_taken) is told of, as a host does. Those of this crate tell nobody.
 ///
 /// # Errors
-/// The file cannot be made, or there is one being written already.
+/// The file cannot be made, or the process has begun one before.
 pub fn start_trace(path: &Path) -> io::Result<()> {
     if TRACE.get().is_some() {
-        return Err(io::ErrorKind::AlreadyExists.into());
+        return Err(begun_before());
     }
     let file = new_file(path)?;
     // Now, so that a full disk is an error of this call.
@@ -138,12 +138,16 @@ pub fn start_trace(path: &Path) -> io::Result<()> {
     let (left, problem) = (ShortLock::new(Vec::new()), ShortLock::new(None));
     let file = OwnFile::new(file)?;
     if TRACE.set(Trace { file, end, left, pid, problem }).is_err() {
-        return Err(io::ErrorKind::AlreadyExists.into());
+        return Err(begun_before());
     }
     LANE.with_borrow_mut(|lane| lane.piece = Some(first));
     measure_exactly();
     held::set(held::TRACE, true);
     Ok(())
+}
+
+fn begun_before() -> io::Error {
+    io::Error::new(io::ErrorKind::AlreadyExists, "this process has begun a trace before")
 }
 
 /// Writes the waits that go on, ends the file and writes no more; returns why it had ended before,
