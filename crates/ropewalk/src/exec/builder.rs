@@ -75,6 +75,13 @@ impl Builder {
     }
 }
 
+impl Default for ThreadPool {
+    /// A pool of as many threads as the machine runs at once.
+    fn default() -> Self {
+        Self::builder().build()
+    }
+}
+
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")

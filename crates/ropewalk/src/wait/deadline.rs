@@ -1,6 +1,6 @@
 //! When a wait gives up.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::primitive::now;
 
@@ -15,6 +15,19 @@ use crate::primitive::now;
 /// assert!(Deadline::NEVER.is_never());
 /// assert!(!Deadline::after(Duration::from_secs(1)).has_passed());
 /// assert!(Deadline::after(Duration::ZERO).has_passed());
+/// ```
+///
+/// It is made of a `Duration`, from now, and of an `Instant`, too:
+///
+/// ```
+/// use ropewalk::{queue::{GetError, Queue}, wait::Deadline};
+/// use std::time::{Duration, Instant};
+///
+/// let queue = Queue::<u32>::new(0);
+/// let answer = queue.get_until(Duration::from_millis(5).into());
+/// assert!(matches!(answer, Err(GetError::Empty)));
+/// assert!(!Deadline::from(Instant::now() + Duration::from_secs(1)).has_passed());
+/// assert!(Deadline::from(Instant::now()).has_passed());
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(u64);
@@ -58,5 +71,19 @@ impl Deadline {
     /// The moment in nanoseconds of the runtime's clock, `None` for never.
     pub(crate) fn at(self) -> Option<u64> {
         (!self.is_never()).then_some(self.0)
+    }
+}
+
+impl From<Duration> for Deadline {
+    /// As [`Deadline::after`].
+    fn from(duration: Duration) -> Self {
+        Self::after(duration)
+    }
+}
+
+impl From<Instant> for Deadline {
+    /// That moment.
+    fn from(moment: Instant) -> Self {
+        Self::after(moment.saturating_duration_since(Instant::now()))
     }
 }
