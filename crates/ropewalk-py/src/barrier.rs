@@ -139,7 +139,7 @@ impl PyBarrier {
                 Err(error) => Err(Error::Python(error)),
             }
         });
-        let place = inner.core.wait_until(deadline, action)?;
+        let place = inner.core.wait_with(deadline, action)?;
         Ok(place.into_pyobject(py)?.into_any())
     }
 

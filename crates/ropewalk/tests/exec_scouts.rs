@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ropewalk::exec::{Next, Seat, Submitted, WorkQueue};
-use ropewalk::sync::{Barrier, BarrierError, Event};
+use ropewalk::sync::{Barrier, Event};
 use ropewalk::wait::{Deadline, blocked_threads, current};
 
 fn deferring<J>(threads: usize) -> Arc<WorkQueue<J>> {
@@ -168,7 +168,7 @@ fn as_many_jobs_as_there_may_be_threads_are_done_at_once() {
             }
         }
         let in_time = Deadline::after(Duration::from_secs(20));
-        let met = barrier.wait_until(in_time, None::<fn() -> Result<(), BarrierError>>);
+        let met = barrier.wait_until(in_time);
         assert!(met.is_ok(), "round {round}: {queue:?}");
         assert!(queue.shut_down(false).is_empty());
     }

@@ -201,7 +201,7 @@ fn barrier_turns_do_not_mix() {
                 Ok(())
             };
             let action = (round % 2 == 0).then_some(action);
-            shared.0.wait_until(Deadline::NEVER, action).unwrap();
+            shared.0.wait_with(Deadline::NEVER, action).unwrap();
             assert_eq!(shared.1.load(Ordering::Relaxed), round / 2 + 1);
         }
     });
@@ -211,7 +211,7 @@ fn barrier_turns_do_not_mix() {
 fn barrier_breaks_by_timeout_and_is_mended_by_reset() {
     let barrier = Barrier::new(2);
     let soon = Deadline::after(Duration::from_millis(1));
-    let result = barrier.wait_until(soon, None::<fn() -> Result<(), BarrierError>>);
+    let result = barrier.wait_until(soon);
     assert!(matches!(result, Err(BarrierError::Broken)));
     assert!(barrier.is_broken());
     assert!(matches!(barrier.wait(), Err(BarrierError::Broken)));

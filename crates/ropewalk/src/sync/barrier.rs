@@ -158,7 +158,7 @@ impl Barrier {
     /// # Errors
     /// [`BarrierError`].
     pub fn wait(&self) -> Result<usize, BarrierError> {
-        self.wait_until(Deadline::NEVER, None::<fn() -> Result<(), BarrierError>>)
+        self.wait_until(Deadline::NEVER)
     }
 
     /// Comes as the last of the parties, which ends the turn; returns the place in which this
@@ -172,13 +172,30 @@ impl Barrier {
         Some(place)
     }
 
-    /// Waits until all parties are there or the deadline passes, which breaks the barrier. The
-    /// last thread to come runs `action`, while the others still wait; if that fails the barrier
-    /// breaks.
+    /// Waits until all parties are there or the deadline passes, which breaks the barrier.
+    ///
+    /// # Errors
+    /// [`BarrierError`].
+    pub fn wait_until(&self, deadline: Deadline) -> Result<usize, BarrierError> {
+        self.wait_with(deadline, None::<fn() -> Result<(), BarrierError>>)
+    }
+
+    /// As [`Barrier::wait_until`]. The last thread to come runs `action`, if it has one, while the
+    /// others still wait; if that fails the barrier breaks.
+    ///
+    /// ```
+    /// use ropewalk::sync::{Barrier, BarrierError};
+    /// use ropewalk::wait::Deadline;
+    ///
+    /// let alone = Barrier::new(1);
+    /// let fails = || Err(BarrierError::Broken);
+    /// assert!(alone.wait_with(Deadline::NEVER, Some(fails)).is_err());
+    /// assert!(alone.is_broken());
+    /// ```
     ///
     /// # Errors
     /// [`BarrierError`], or what `action` returned.
-    pub fn wait_until<E: From<BarrierError>>(
+    pub fn wait_with<E: From<BarrierError>>(
         &self,
         deadline: Deadline,
         action: Option<impl FnOnce() -> Result<(), E>>,
