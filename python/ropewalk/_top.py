@@ -75,12 +75,27 @@ def _since(now: Snapshot, before: Snapshot | None) -> Iterator[tuple[ObjectInfo,
     rows = []
     for each in now.objects:
         known = old.get(each.object_id)
-        waits = each.waits.number - (known.waits.number if known else 0)
-        total = each.waits.total - (known.waits.total if known else 0.0)
+        if known is None or not _is_same(each, known):
+            waits, total = each.waits.number, each.waits.total
+        else:
+            waits = each.waits.number - known.waits.number
+            total = each.waits.total - known.waits.total
         if waits or each.waiters or each.depth:
             rows.append((each, waits, total))
     rows.sort(key=lambda row: (-len(row[0].waiters), -row[2]))
     yield from rows
+
+
+def _is_same(now: ObjectInfo, before: ObjectInfo) -> bool:
+    """Whether two looks saw one thing, and not another one that has got its identity since.
+
+    How often and how long it was waited for never gets less.
+    """
+    return (
+        (now.kind, now.made_at) == (before.kind, before.made_at)
+        and now.waits.number >= before.waits.number
+        and now.waits.total >= before.waits.total
+    )
 
 
 def page(
