@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 
-from ropewalk import _remote, _screen, _tables
+from ropewalk import _output, _remote, _screen, _tables
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def top(pid: int, *, interval: float = 1.0) -> int:
     """
     lacking = _screen.why_not()
     if lacking:
-        sys.stderr.write(f"ropewalk: top needs {lacking}; `ropewalk ps` does not\n")
+        _output.complain(f"ropewalk: top needs {lacking}; `ropewalk ps` does not")
         return 2
     snapshot = _remote.snapshot(pid)
     try:
@@ -207,7 +207,7 @@ def top(pid: int, *, interval: float = 1.0) -> int:
         signal.signal(signalled.number, signal.SIG_DFL)
         os.kill(os.getpid(), signalled.number)
     except _remote.NotReachable as error:
-        sys.stdout.write(f"{error}\n")
+        _output.say(str(error))
     return 0
 
 
