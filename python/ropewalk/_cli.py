@@ -6,6 +6,7 @@ looks like, and `-m` and `-c` end the options as they do for `python`.
 
 from __future__ import annotations
 
+import os
 import sys
 
 from ropewalk import _look, _options, _run
@@ -73,13 +74,16 @@ def parse_run(words: list[str]) -> tuple[_options.Options, list[str]]:
             report = ""
         elif word.startswith("--report="):
             report = word.partition("=")[2]
-            if not report:
-                raise UsageError("--report= needs the name of a file")
-        elif word == "--trace" and len(rest) > 1:
-            trace = rest.pop(1)
+            _check_file(word, report, "report", b"{")
+        elif word == "--trace":
+            trace = rest.pop(1) if len(rest) > 1 else ""
+            _check_file(word, trace, "trace", b"[")
         elif word.startswith("--trace="):
             trace = word.partition("=")[2]
-        elif word == "--deadlock" and len(rest) > 1:
+            _check_file(word, trace, "trace", b"[")
+        elif word == "--deadlock":
+            if len(rest) == 1:
+                raise UsageError(f"--deadlock needs one of {', '.join(_options.DEADLOCK_MODES)}")
             deadlock = rest.pop(1)
         elif word.startswith("--deadlock="):
             deadlock = word.partition("=")[2]
@@ -101,10 +105,24 @@ def parse_run(words: list[str]) -> tuple[_options.Options, list[str]]:
         raise UsageError(f"--{error}") from None
 
 
-def _complain(text: str) -> None:
-    # None when the descriptor is closed, which is no reason to fail (as for `print`).
-    if sys.stderr is not None:
-        sys.stderr.write(f"{text}\n")
+def _check_file(option: str, path: str, what: str, begins: bytes) -> None:
+    """Refuse to write over something else, such as the program whose name came too early.
+
+    Raises:
+        UsageError: there is no name, or a file that was not written by this option.
+    """
+    if not path:
+        raise UsageError(f"{option.partition('=')[0]} needs the name of a file")
+    if not os.path.isfile(path):
+        return
+    try:
+        with open(path, "rb") as file:
+            first = file.read(1)
+    except OSError:
+        # If it cannot be written either, that is told later.
+        return
+    if first not in (b"", begins):
+        raise UsageError(f"{path} is no {what}: it would be lost. Take another name, or remove it")
 
 
 def _tell(text: str) -> int:
@@ -144,7 +162,10 @@ def main(arguments: list[str] | None = None) -> int:
         options, target = parse_run(words[1:])
         return _run.run(options, target)
     except (UsageError, _run.CannotRun) as error:
-        _complain(f"ropewalk: {error}")
+        # Here: a program that runs does not wait for its being imported.
+        from ropewalk._output import complain
+
+        complain(f"ropewalk: {error}")
         if isinstance(error, UsageError):
-            _complain("Try `ropewalk --help`.")
+            complain("Try `ropewalk --help`.")
         return 2

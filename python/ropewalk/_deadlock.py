@@ -3,19 +3,20 @@
 Called by the extension, rarely: everything here may be slow, and nothing may fail. Where a thread
 waits is its stack. Where it took a lock that it holds is not recorded, because that would cost
 every acquire; it is found on the holder's stack: the innermost frame that is inside a `with` of
-that lock, or below an `acquire()` of it.
+that lock, or below an `acquire()` of it that no `release()` has undone (`_taken.py`).
 """
 
 from __future__ import annotations
 
-import ast
 import linecache
 import sys
 import traceback
 
+from ropewalk._taken import taken_at
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import CodeType, FrameType
+    from types import FrameType
     from typing import TypedDict
 
     class Link(TypedDict):
@@ -137,7 +138,7 @@ def _stack(frame: FrameType | None) -> list[str]:
 def _holding_stack(frame: FrameType | None, resource: int) -> list[str]:
     frames = _users_frames(frame)
     for depth, candidate in enumerate(frames):
-        line = _taken_at(candidate, resource, innermost=depth == 0)
+        line = taken_at(candidate, resource)
         if line is not None:
             lines = _render(frames[depth + 1 :])
             code = candidate.f_code
@@ -154,80 +155,4 @@ def _is_nested(link: Link, frames: dict[int, FrameType]) -> bool:
     says "go on", and waiting for that is what the second `acquire()` is for.
     """
     waiting = _users_frames(frames.get(link["ident"]))
-    return any(
-        _taken_at(frame, link["resource"], innermost=depth == 0, by_call=False)
-        for depth, frame in enumerate(waiting)
-    )
-
-
-def _taken_at(
-    frame: FrameType, resource: int, *, innermost: bool, by_call: bool = True
-) -> int | None:
-    """Return the line of this frame's function that took the lock and still holds it."""
-    function = _function(frame.f_code)
-    if function is None:
-        return None
-    now = frame.f_lineno
-    found = None
-    for node in ast.walk(function):
-        if isinstance(node, ast.With):
-            end = node.body[-1].end_lineno or node.body[-1].lineno
-            inside = node.body[0].lineno <= now <= end
-            if innermost and now == node.lineno:
-                # `with lock: ...` in one line: it is about to take it.
-                inside = False
-            expressions = [item.context_expr for item in node.items] if inside else []
-        elif (
-            by_call
-            and isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Attribute)
-            and node.func.attr == "acquire"
-            and node.lineno < now
-        ):
-            expressions = [node.func.value]
-        else:
-            continue
-        if any(_is_resource(_value(each, frame), resource) for each in expressions):
-            found = max(found or 0, node.lineno)
-    return found
-
-
-def _function(code: CodeType) -> ast.AST | None:
-    source = "".join(linecache.getlines(code.co_filename))
-    if not source:
-        return None
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-    if code.co_name == "<module>":
-        return tree
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == code.co_name:
-            first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
-            if first == code.co_firstlineno:
-                return node
-    return None
-
-
-def _value(expression: ast.expr, frame: FrameType) -> object:
-    """Look up a name or a chain of attributes; nothing that could run code of the user."""
-    if isinstance(expression, ast.Name):
-        name = expression.id
-        return frame.f_locals.get(name, frame.f_globals.get(name))
-    if isinstance(expression, ast.Attribute):
-        owner = _value(expression.value, frame)
-        try:
-            attributes: dict[str, object] = object.__getattribute__(owner, "__dict__")
-        except AttributeError:
-            return None
-        found = attributes.get(expression.attr)
-        return vars(type(owner)).get(expression.attr) if found is None else found
-    return None
-
-
-def _is_resource(value: object, resource: int) -> bool:
-    if type(value).__module__ not in {"_thread", "threading"}:
-        return False
-    lock = getattr(value, "_lock", value)
-    return getattr(lock, "_ropewalk_resource", None) == resource
+    return any(taken_at(frame, link["resource"], by_call=False) for frame in waiting)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 
 COMMANDS = ("ps", "stacks", "top")
+# No process has a number with more.
+_DIGITS = 20
 _OPTIONS = {"ps": ("--json", "-a", "--all"), "stacks": ("--json",), "top": ()}
 
 
@@ -35,10 +37,10 @@ def main(words: list[str]) -> int:
     try:
         return _output.run(lambda: _look(command, programs, options))
     except _remote.NotReachable as error:
-        sys.stderr.write(f"ropewalk: {error}\n")
+        _output.complain(f"ropewalk: {error}")
         return 1
     except _WhichError as error:
-        sys.stderr.write(f"ropewalk: {error}\n")
+        _output.complain(f"ropewalk: {error}")
         return 2
 
 
@@ -71,6 +73,9 @@ def _only_one(command: str, programs: list[str]) -> int:
     from ropewalk import _remote
 
     if programs and programs[0].isdecimal():
+        # Of more digits there is none, and Python reads only so many.
+        if len(programs[0]) > _DIGITS:
+            raise _remote.NotReachable(f"there is no process {programs[0][:_DIGITS]}...")
         return int(programs[0])
     pids = _remote.pids()
     if not pids:

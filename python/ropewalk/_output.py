@@ -29,6 +29,17 @@ def say(text: str = "") -> None:
             raise _CannotWriteError from error
 
 
+def complain(text: str) -> None:
+    """Write a line to standard error."""
+    # None when the descriptor is closed, as above.
+    if sys.stderr is not None:
+        try:  # noqa: SIM105 - contextlib is slow to import
+            sys.stderr.write(f"{text}\n")
+        except OSError:
+            # There is nobody left to be told.
+            pass
+
+
 def flush() -> None:
     """Have written what was said."""
     if sys.stdout is not None:
@@ -58,7 +69,7 @@ def run(command: Callable[[], int]) -> int:
         if isinstance(error.__cause__, BrokenPipeError):
             return 128 + signal.SIGPIPE
         reason = getattr(error.__cause__, "strerror", None) or error.__cause__
-        sys.stderr.write(f"ropewalk: the output cannot be written: {reason}\n")
+        complain(f"ropewalk: the output cannot be written: {reason}")
         return 1
     return code
 

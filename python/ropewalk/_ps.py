@@ -7,7 +7,7 @@ import shutil
 import sys
 
 from ropewalk import _remote, _snapshot, _tables
-from ropewalk._output import flush, say
+from ropewalk._output import complain, flush, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def stacks(pid: int, *, as_json: bool = False) -> int:
         say(f"\n{_tables.deadlock_line(snapshot, deadlock)}")
     if problem:
         flush()
-        sys.stderr.write(f"ropewalk: {problem}\n")
+        complain(f"ropewalk: {problem}")
         return 1
     return 0
 

@@ -9,7 +9,6 @@ the exceptions and the clock are asked of the module `queue` at that moment, for
 import sys
 
 import ropewalk.queue as _queue
-from ropewalk._ropewalk import Condition, Lock
 from ropewalk._ropewalk import set_name as _set_name
 
 TYPE_CHECKING = False
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from ropewalk._ropewalk import Condition
     from ropewalk.queue import Queue
 
     AnyQueue = Queue[Any]
@@ -33,10 +33,8 @@ def set_up(queue: "AnyQueue", maxsize: int) -> None:
     queue._ropewalk_start_slow()
     queue.maxsize = maxsize
     queue._init(maxsize)
-    queue.mutex = mutex = Lock()
-    queue.not_empty = Condition(mutex)
-    queue.not_full = Condition(mutex)
-    queue.all_tasks_done = Condition(mutex)
+    queue.mutex, conditions = queue._ropewalk_new_parts()
+    queue.not_empty, queue.not_full, queue.all_tasks_done = conditions
     queue.unfinished_tasks = 0
     setattr(queue, SHUTDOWN, False)
 
@@ -58,7 +56,7 @@ def _set_name_of_ours(part: object, name: str) -> None:
 
 
 def _wait(
-    condition: Condition,
+    condition: "Condition",
     is_ready: "Callable[[], object]",
     refuse: "Callable[[], None]",
     timeout: float | None,

@@ -25,8 +25,13 @@ def arm(path: str | None) -> None:
 
     The children that the program starts do not tell: there would be one report for each.
     """
-    # The program may change its folder.
-    path = path and os.path.abspath(path)
+    try:
+        # The program may change its folder.
+        path = path and os.path.abspath(path)
+    except OSError as error:
+        # The folder is gone.
+        _say(f"ropewalk: the report cannot be written: {error}")
+        return
     _ropewalk.keep_ended()
     atexit.register(_tell, path, os.getpid(), time.monotonic(), time.process_time())
 
@@ -57,17 +62,20 @@ def _tell(path: str | None, pid: int, began: float, computed: float) -> None:
     if os.getpid() != pid:
         # A fork's child that ends as a program does.
         return
-    report = collect(time.monotonic() - began, time.process_time() - computed)
+    report = collect(time.monotonic() - began, computed)
     try:
         if path is None:
-            sys.stderr.write("\n".join(render(report, 80)) + "\n")
-            sys.stderr.flush()
+            # What the program has put in its place may go with it.
+            told = sys.__stderr__
+            if told is not None:
+                told.write("\n".join(render(report, 80)) + "\n")
+                told.flush()
         else:
             with open(path, "w", encoding="utf-8") as file:
                 json.dump(report, file, indent=1)
                 file.write("\n")
-    except (AttributeError, OSError, ValueError) as error:
-        # Standard error may be closed or gone. A report that cannot be told must not change how
+    except (OSError, ValueError) as error:
+        # Standard error may be closed. A report that cannot be told must not change how
         # the program ends.
         _say(f"ropewalk: the report cannot be written: {error}")
 
@@ -82,16 +90,23 @@ def _say(text: str) -> None:
         pass
 
 
-def collect(seconds: float, cpu: float) -> dict[str, Any]:
-    """Return the report as it is written to a file."""
+def collect(seconds: float, computed: float) -> dict[str, Any]:
+    """Return the report as it is written to a file.
+
+    Args:
+        seconds: for how long the program ran.
+        computed: the seconds on a core that the interpreter's start took, in the main thread.
+    """
     sums, sites, pools = json.loads(_ropewalk.report_json())
     threads, ran, waited, waited_for_gil = sums
+    # After the threads' own sums, which are part of it.
+    cpu = time.process_time() - computed
     return {
         "program": sys.orig_argv,
         "seconds": seconds,
         "cpu_seconds": cpu,
         "threads": threads,
-        "threads_cpu_seconds": ran,
+        "threads_cpu_seconds": max(ran - computed, 0.0),
         "waited_for_gil_seconds": waited_for_gil,
         "waited": [Waited._make(each)._asdict() for each in waited],
         "things": [_site(*site) for site in sites],

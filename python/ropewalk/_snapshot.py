@@ -70,7 +70,8 @@ class ThreadInfo(NamedTuple):
         age: for how many seconds Ropewalk has known it.
         ran: for how many seconds it has run on a core, where the kernel says so.
         waited: what it waited for until now.
-        waited_for_gil: how many seconds of these it waited for the GIL after it was woken.
+        waited_for_gil: how many seconds of these it waited for the GIL after it was woken; measured
+            for `--report` and `--trace`, and 0 without them.
     """
 
     ident: int
@@ -115,8 +116,9 @@ class ObjectInfo(NamedTuple):
         made_at: where it was made, as `file:line`.
         owner: the ident of the thread that holds it.
         waiters: the idents of the threads that wait for it.
-        depth: how many items are in it, for `Queue.get`.
-        peak: the most that ever were in it, for `Queue.get`.
+        depth: how many items are in it, for `Queue.get`; None as well once the program has touched
+            what only CPython's queues have, as `queue`, or if its class overrides `_put` ...
+        peak: the most that ever were in it, in the same way.
         waits: how often and how long it was waited for.
     """
 

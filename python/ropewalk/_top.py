@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import sys
 import threading
 import time
 
-from ropewalk import _remote, _screen, _tables
+from ropewalk import _output, _remote, _screen, _tables
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,12 +74,27 @@ def _since(now: Snapshot, before: Snapshot | None) -> Iterator[tuple[ObjectInfo,
     rows = []
     for each in now.objects:
         known = old.get(each.object_id)
-        waits = each.waits.number - (known.waits.number if known else 0)
-        total = each.waits.total - (known.waits.total if known else 0.0)
+        if known is None or not _is_same(each, known):
+            waits, total = each.waits.number, each.waits.total
+        else:
+            waits = each.waits.number - known.waits.number
+            total = each.waits.total - known.waits.total
         if waits or each.waiters or each.depth:
             rows.append((each, waits, total))
     rows.sort(key=lambda row: (-len(row[0].waiters), -row[2]))
     yield from rows
+
+
+def _is_same(now: ObjectInfo, before: ObjectInfo) -> bool:
+    """Whether two looks saw one thing, and not another one that has got its identity since.
+
+    How often and how long it was waited for never gets less.
+    """
+    return (
+        (now.kind, now.made_at) == (before.kind, before.made_at)
+        and now.waits.number >= before.waits.number
+        and now.waits.total >= before.waits.total
+    )
 
 
 def page(
@@ -179,7 +193,7 @@ def top(pid: int, *, interval: float = 1.0) -> int:
     """
     lacking = _screen.why_not()
     if lacking:
-        sys.stderr.write(f"ropewalk: top needs {lacking}; `ropewalk ps` does not\n")
+        _output.complain(f"ropewalk: top needs {lacking}; `ropewalk ps` does not")
         return 2
     snapshot = _remote.snapshot(pid)
     try:
@@ -192,7 +206,7 @@ def top(pid: int, *, interval: float = 1.0) -> int:
         signal.signal(signalled.number, signal.SIG_DFL)
         os.kill(os.getpid(), signalled.number)
     except _remote.NotReachable as error:
-        sys.stdout.write(f"{error}\n")
+        _output.say(str(error))
     return 0
 
 

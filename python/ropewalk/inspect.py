@@ -77,6 +77,8 @@ def waits(pid: int | None = None) -> list[ThreadInfo]:
 def holders(lock: Any) -> list[ThreadInfo]:  # noqa: ANN401 - locks have no class in common
     """Return the thread that holds a lock of this process, in a list; an empty one if it is free.
 
+    If the one that took a plain Lock has ended, it may be one that has got its number since.
+
     Args:
         lock: a Lock, an RLock, or a Condition over one of them.
 

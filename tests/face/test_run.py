@@ -316,6 +316,10 @@ def test_version() -> None:
         (("run", "-c"), "argument expected for the -c option"),
         (("run", "--fast", "x.py"), "unknown option of run: --fast"),
         (("run", "--deadlock=maybe", "x.py"), "deadlock must be one of raise, report, off"),
+        (("run", "--deadlock"), "--deadlock needs one of raise, report, off"),
+        (("run", "--trace"), "--trace needs the name of a file"),
+        (("run", "--trace=", "x.py"), "--trace needs the name of a file"),
+        (("run", "--report=", "x.py"), "--report needs the name of a file"),
     ],
 )
 def test_wrong_command_lines(words: tuple[str, ...], message: str) -> None:
@@ -323,6 +327,29 @@ def test_wrong_command_lines(words: tuple[str, ...], message: str) -> None:
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--trace", "--report="])
+def test_a_file_that_would_be_lost_is_refused(tmp_path: Path, option: str) -> None:
+    app = tmp_path / "app.py"
+    app.write_text("print('ran')\n")
+    option, equals, _ = option.partition("=")
+
+    def to(name: str) -> tuple[str, ...]:
+        path = str(tmp_path / name)
+        return (option + equals + path,) if equals else (option, path)
+
+    done = python(*to("app.py"), app)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"app.py is no {option[2:]}: it would be lost" in done.stderr
+    assert app.read_text() == "print('ran')\n"
+    empty = tmp_path / "empty.json"
+    empty.touch()
+    # The second time over what was written at the first.
+    for name in ("new.json", "new.json", "empty.json"):
+        done = python(*to(name), app)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "ran\n", "")
+        assert (tmp_path / name).stat().st_size > 0
 
 
 def test_without_site_packages_it_says_so() -> None:

@@ -108,6 +108,12 @@ def test_a_program_that_keeps_the_gil_still_answers(tmp_path: Path) -> None:
         assert done.returncode == 1
         assert "does not give its GIL up" in done.stderr
         assert "waits for Lock made at" in done.stdout
+        # One thread for an answer waits for the GIL, however often it is asked.
+        for _ in range(2):
+            assert ropewalk("stacks", program.pid).returncode == 1
+        threads = json.loads(says(["ps", program.pid, "--json"]))["threads"]
+        states = [each["state"] for each in threads if each["name"] == "ropewalk-answer"]
+        assert states == ["waiting for the GIL"]
         assert program.end()[0] == 0
 
 

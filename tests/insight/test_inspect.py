@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import _thread
 import gc
 import os
+import queue as stdlib_queue
+import threading as stdlib
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ropewalk import _ropewalk, inspect, queue, threading
 from ropewalk.concurrent import futures
 from tests.traps.ways import until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def _blocked(*threads: threading.Thread) -> None:
@@ -67,8 +74,37 @@ def test_holders_of_locks_that_nobody_waits_for() -> None:
         with lock:
             assert [each.ident for each in inspect.holders(lock)] == [threading.get_ident()]
         assert inspect.holders(lock) == []
-    with pytest.raises(TypeError, match="not an object of Ropewalk's: int"):
-        inspect.holders(1)
+    for other in (1, threading.Event(), _thread.allocate_lock()):
+        name = type(other).__name__
+        with pytest.raises(TypeError, match=f"no Lock, RLock or Condition of Ropewalk's: {name}"):
+            inspect.holders(other)
+
+
+def test_what_is_the_stdlibs_own_stays_without_a_name() -> None:
+    class Jobs(stdlib_queue.Queue[int]):
+        pass
+
+    makers: list[Callable[[], object]] = [
+        stdlib.Lock,
+        stdlib.RLock,
+        stdlib.Condition,
+        stdlib.Semaphore,
+        stdlib.BoundedSemaphore,
+        stdlib.Event,
+        lambda: stdlib.Barrier(2),
+        stdlib_queue.Queue,
+        stdlib_queue.PriorityQueue,
+        stdlib_queue.SimpleQueue,
+        Jobs,
+    ]
+    for make in makers:
+        inspect.set_name(make(), "of the stdlib's")
+    assert all(each.name != "of the stdlib's" for each in inspect.snapshot().objects)
+    for other in (1, object(), stdlib.Thread(), threading.Thread()):
+        with pytest.raises(TypeError, match=f"not an object of Ropewalk's: {type(other).__name__}"):
+            inspect.set_name(other, "a name")
+    with pytest.raises(TypeError):
+        inspect.set_name(stdlib.Lock(), 1)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -198,6 +234,18 @@ def test_a_thread_that_reads_is_in_a_system_call() -> None:
 
 
 _CALLS = ("in a system call",)
+
+
+def test_the_thread_that_answers_does_not_look_as_if_it_ended() -> None:
+    inspect.serve()
+    try:
+        threading.Event().wait(0.001)
+        threads = inspect.snapshot().threads
+        states = [each.state for each in threads if each.name == "ropewalk-insight"]
+        assert states
+        assert "ending" not in states
+    finally:
+        inspect.stop_serving()
 
 
 def test_a_snapshot_names_each_thread_once() -> None:

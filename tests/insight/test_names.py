@@ -150,6 +150,34 @@ def test_a_queue_that_works_the_way_of_cpython_has_its_name(way: str) -> None:
     inspect.set_name(jobs, "another")
 
 
+@pytest.mark.parametrize("cls", [Odd, queue.Queue, queue.LifoQueue])
+def test_the_parts_of_such_a_queue_are_told_by_its_line(cls: type[queue.Queue[int]]) -> None:
+    line = sys._getframe().f_lineno + 1
+    jobs = cls()
+    jobs.put(1)
+    assert list(jobs.queue) == [1]
+    inspect.set_name(jobs, NAME)
+    parts = [each for each in inspect.snapshot().objects if (each.name or "").startswith(NAME)]
+    assert sorted(each.kind for each in parts) == ["Condition", "Condition", "Condition", "Lock"]
+    assert {each.made_at for each in parts} == {f"{__file__}:{line}"}
+
+
+def test_what_moved_out_of_a_queue_is_no_longer_counted_there() -> None:
+    jobs: queue.Queue[int] = queue.Queue(name=NAME)
+
+    def depth() -> tuple[int | None, int | None]:
+        things = inspect.snapshot().objects
+        [found] = [each for each in things if each.name == NAME and each.kind == "Queue.get"]
+        return found.depth, found.peak
+
+    jobs.put(1)
+    assert depth() == (1, 1)
+    assert len(jobs.queue) == 1
+    jobs.put(2)
+    # Not 0, as the core's own would say.
+    assert depth() == (None, None)
+
+
 def test_under_run_the_stdlib_s_names_take_it() -> None:
     code = "import threading; print(threading.Lock(name='x'), threading.Event(name='y'))"
     done = subprocess.run(

@@ -248,3 +248,11 @@ def test_on_a_terminal_the_deadlock_comes_first_and_the_rest_is_counted(tmp_path
     assert "waiter-0 " in shown[5]
     [left_out] = [line for line in shown if line.startswith("... ")]
     assert left_out.endswith(f" more threads; `ropewalk ps {program.pid} --all` shows each")
+
+
+def test_without_standard_error_the_exit_codes_are_the_same() -> None:
+    # Nothing has the number 1 and runs under Ropewalk as us, or such a number at all.
+    for words, code in ((["ps", 1], 1), (["ps", "9" * 5000], 1), (["top", 1], 2), (["walk"], 2)):
+        assert ropewalk(*words).returncode == code
+        done = shell("$ropewalk 2>&-", *words)
+        assert (done.returncode, done.stdout, done.stderr) == (code, "", "")

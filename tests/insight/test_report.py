@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
-from tests.deadlock.programs import run
+from tests.deadlock.programs import LIMIT, run
+from tests.face.programs import environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,10 +64,37 @@ def test_the_file_has_what_was_waited_for(tmp_path: Path) -> None:
     assert abs(waited["Lock"]["total"] - lock["waits"]["total"]) < 1e-6
     # The main one, twice three and the one that gets: none of the runtime's own.
     assert report["threads"] == 8
-    assert report["cpu_seconds"] > 0
+    # Neither has what the interpreter's start took.
+    assert 0 < report["threads_cpu_seconds"] <= report["cpu_seconds"]
     assert waited["Lock"]["total"] < 6 * report["seconds"]
     assert report["still_waiting"] == []
     assert report["deadlocks"] == []
+
+
+def test_the_wait_for_the_gil_is_measured_for_it(tmp_path: Path) -> None:
+    text = """
+    import queue, threading, time
+    from ropewalk import inspect
+    jobs, stop = queue.Queue(), []
+    def compute():
+        while not stop:
+            pass
+    getter = threading.Thread(target=lambda: list(iter(jobs.get, None)))
+    computing = threading.Thread(target=compute)
+    for thread in (getter, computing):
+        thread.start()
+    for each in range(20):
+        jobs.put(each)
+        time.sleep(0.02)
+    print(inspect.snapshot().thread(getter.ident).waited_for_gil)
+    stop.append(True)
+    jobs.put(None)
+    getter.join()
+    computing.join()
+    """
+    # As the documentation of `ThreadInfo` has it.
+    assert float(run(tmp_path, text).stdout) == 0
+    assert float(run(tmp_path, text, f"--report={os.devnull}").stdout) > 0
 
 
 def test_standard_error_has_it_for_people(tmp_path: Path) -> None:
@@ -112,6 +143,30 @@ def test_a_report_that_cannot_be_written_changes_nothing_else(tmp_path: Path) ->
     done = run(tmp_path, "print('done')", "--report=/dev/full")
     assert (done.returncode, done.stdout) == (0, "done\n")
     assert "No space left" in done.stderr
+
+
+def test_what_stands_for_standard_error_does_not_keep_it(tmp_path: Path) -> None:
+    done = run(tmp_path, "import io, sys; sys.stderr = io.StringIO()", "--report")
+    assert done.returncode == 0
+    assert done.stderr.startswith("ropewalk: report of process ")
+    done = run(tmp_path, "import sys; sys.stderr = None", "--report")
+    assert done.stderr.startswith("ropewalk: report of process ")
+
+
+def test_a_folder_that_is_gone_keeps_no_program_from_starting(tmp_path: Path) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    command = [sys.executable, "-m", "ropewalk", "run", "--report=rel.json", "-c", "print('done')"]
+    done = subprocess.run(
+        ["bash", "-c", 'cd "$0" && rmdir "$0" && exec "$@"', folder, *command],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+        env=environment(),
+    )
+    assert (done.returncode, done.stdout) == (0, "done\n")
+    assert "ropewalk: the report cannot be written: " in done.stderr
 
 
 def test_suspected_deadlocks_and_threads_that_still_wait_are_told(tmp_path: Path) -> None:

@@ -127,6 +127,26 @@ def test_no_line_is_wider_than_the_terminal(tmp_path: Path, columns: int) -> Non
         assert max(map(len, plain.splitlines())) == columns
 
 
+def test_a_thing_at_the_place_of_another_one_does_not_go_on_with_its_numbers() -> None:
+    from ropewalk import _top
+    from ropewalk._snapshot import ObjectInfo, Snapshot, Waits
+
+    def look(number: int, total: float, kind: str = "Queue.get") -> Snapshot:
+        waits = Waits(number, total, total, total, total)
+        thing = ObjectInfo(0x7F00, kind, "step", "app.py:7", None, (), None, None, waits)
+        return Snapshot(1, 0, (), (thing,), (), ())
+
+    def since(now: Snapshot, before: Snapshot | None) -> list[tuple[int, float]]:
+        return [(waits, total) for _, waits, total in _top._since(now, before)]
+
+    assert since(look(5, 3.0), None) == [(5, 3.0)]
+    assert since(look(5, 3.0), look(3, 1.0)) == [(2, 2.0)]
+    assert since(look(5, 3.0), look(5, 3.0)) == []
+    assert since(look(5, 3.0), look(900, 1.0)) == [(5, 3.0)]
+    assert since(look(5, 3.0), look(3, 9.0)) == [(5, 3.0)]
+    assert since(look(5, 3.0), look(3, 1.0, "Lock")) == [(5, 3.0)]
+
+
 def test_it_ends_with_the_program_and_with_ctrl_c(tmp_path: Path) -> None:
     with Program(tmp_path, ABBA) as program, Terminal(program.pid) as terminal:
         terminal.see("sorted by")

@@ -121,16 +121,24 @@ impl PyCondition {
     }
 
     fn make(py: Python<'_>) -> Self {
-        let site = origin::here(py);
+        Self::made_at(origin::here(py))
+    }
+
+    fn made_at(site: Site) -> Self {
         Self { core: Condition::with_origin(site.origin()), lock: OnceLock::new(), _site: site }
     }
 
     /// A condition over a new plain lock.
     pub(crate) fn with_new_lock(py: Python<'_>) -> PyResult<Py<Self>> {
-        let this = Self::make(py);
-        let lock = Py::new(py, PyLock::make(py))?;
-        let _ = this.lock.set(AnyLock::Lock(lock));
-        Py::new(py, this)
+        let lock = Bound::new(py, PyLock::make(py))?;
+        Self::part(&lock, origin::here(py)).map(Bound::unbind)
+    }
+
+    /// A condition over a lock, as a part of what was made at a site.
+    pub(crate) fn part<'py>(lock: &Bound<'py, PyLock>, site: Site) -> PyResult<Bound<'py, Self>> {
+        let this = Self::made_at(site);
+        let _ = this.lock.set(AnyLock::Lock(lock.clone().unbind()));
+        Bound::new(lock.py(), this)
     }
 
     #[inline]

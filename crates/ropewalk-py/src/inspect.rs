@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use pyo3::exceptions::{PyOSError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyType;
 use ropewalk::{insight, wait, watch};
 
 use super::barrier::PyBarrier;
@@ -51,7 +52,8 @@ pub(crate) fn stop_trace() -> PyResult<()> {
     Ok(watch::stop_trace()?)
 }
 
-/// Give an object a name, which reports then show.
+/// Give an object a name, which reports then show. What is the stdlib's own is in no report, and
+/// stays as it is.
 #[pyfunction]
 #[expect(clippy::needless_pass_by_value, reason = "PyO3 makes it for the call")]
 pub(crate) fn set_name(thing: &Bound<'_, PyAny>, name: Name) -> PyResult<()> {
@@ -71,10 +73,31 @@ pub(crate) fn set_name(thing: &Bound<'_, PyAny>, name: Name) -> PyResult<()> {
         queue.get().core.set_name(&name);
     } else if let Ok(queue) = thing.cast::<QueueBase>() {
         QueueBase::set_name(queue, &name)?;
-    } else {
-        return Err(not_ours(thing));
+    } else if !is_the_stdlibs(thing) {
+        let class = class_name(thing);
+        return Err(PyTypeError::new_err(format!("not an object of Ropewalk's: {class}")));
     }
     Ok(())
+}
+
+/// What the stdlib has in the place of our classes.
+const STDLIBS: [(&str, &[&str]); 4] = [
+    ("_thread", &["lock", "RLock"]),
+    ("threading", &["_RLock", "Condition", "Semaphore", "Event", "Barrier"]),
+    ("queue", &["Queue", "_PySimpleQueue"]),
+    ("_queue", &["SimpleQueue"]),
+];
+
+/// Whether a thing is of one of the stdlib's own classes: a program that runs without Ropewalk as
+/// well has these then, or has made them before.
+fn is_the_stdlibs(thing: &Bound<'_, PyAny>) -> bool {
+    let is_one = |class: Bound<'_, PyAny>| -> PyResult<bool> {
+        let class = class.cast_into::<PyType>()?;
+        let (module, name) = (class.module()?, class.name()?);
+        let names = STDLIBS.iter().find(|(each, _)| module == *each).map_or(&[][..], |row| row.1);
+        Ok(names.iter().any(|each| name == *each))
+    };
+    thing.get_type().mro().iter().any(|class| is_one(class).unwrap_or(false))
 }
 
 /// The identity of a lock, and the ident of the thread that holds it, if one does.
@@ -87,13 +110,13 @@ pub(crate) fn lock_owner(lock: &Bound<'_, PyAny>) -> PyResult<(usize, Option<usi
         let core = &lock.get().core;
         Ok((core.resource(), core.owner()))
     } else {
-        Err(not_ours(lock))
+        let class = class_name(lock);
+        Err(PyTypeError::new_err(format!("no Lock, RLock or Condition of Ropewalk's: {class}")))
     }
 }
 
-fn not_ours(object: &Bound<'_, PyAny>) -> PyErr {
-    let class = object.get_type().name().map_or_else(|_| "?".into(), |name| name.to_string());
-    PyTypeError::new_err(format!("not an object of Ropewalk's: {class}"))
+fn class_name(object: &Bound<'_, PyAny>) -> String {
+    object.get_type().name().map_or_else(|_| "?".into(), |name| name.to_string())
 }
 
 /// Has Python answer a question of somebody outside the process, on a thread that is not one of

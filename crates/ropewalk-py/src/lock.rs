@@ -28,7 +28,10 @@ pub(crate) struct PyLock {
 
 impl PyLock {
     pub(crate) fn make(py: Python<'_>) -> Self {
-        let site = origin::here(py);
+        Self::made_at(origin::here(py))
+    }
+
+    pub(crate) fn made_at(site: Site) -> Self {
         Self { core: Lock::with_origin(site.origin()), _site: site }
     }
 }

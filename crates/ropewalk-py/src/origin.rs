@@ -38,6 +38,11 @@ unsafe extern "C" {
 }
 
 impl Site {
+    /// The same for something that is a part of what was made there.
+    pub(crate) fn again(&self, py: Python<'_>) -> Self {
+        Self(self.0.as_ref().map(|code| code.clone_ref(py)), self.1)
+    }
+
     /// As the core keeps it; valid as long as this lives.
     pub(crate) fn origin(&self) -> Origin {
         let Some(code) = &self.0 else { return Origin::Unknown };

@@ -54,6 +54,9 @@ pub(crate) struct QueueBase {
     site: Site,
 }
 
+/// What CPython's queues have: `mutex`, and `not_empty`, `not_full` and `all_tasks_done`.
+type Parts<'py> = (Bound<'py, PyLock>, [Bound<'py, PyCondition>; 3]);
+
 /// The operations on a queue that is not fast, in Python.
 fn slow<'py>(
     py: Python<'py>,
@@ -497,6 +500,15 @@ impl QueueBase {
         self.own_put_and_get.store(false, Ordering::Relaxed);
     }
 
+    /// A mutex and the three conditions over it. Reports call them by the line of the queue: that of
+    /// ours, where they are made, would be the same for all queues.
+    fn _ropewalk_new_parts<'py>(&self, py: Python<'py>) -> PyResult<Parts<'py>> {
+        let lock = Bound::new(py, PyLock::made_at(self.site.again(py)))?;
+        let condition = || PyCondition::part(&lock, self.site.again(py));
+        let conditions = [condition()?, condition()?, condition()?];
+        Ok((lock, conditions))
+    }
+
     /// Moves everything out of the core into attributes as CPython's queues have them.
     fn _ropewalk_inflate(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
@@ -507,15 +519,14 @@ impl QueueBase {
             Core::Lifo(_) | Core::Priority(_) => PyList::empty(py).into_any(),
         };
         let append = queue.getattr("append")?;
-        let lock = Bound::new(py, PyLock::make(py))?;
-        let condition = py.get_type::<PyCondition>();
+        let (lock, [not_empty, not_full, all_tasks_done]) = slf.get()._ropewalk_new_parts(py)?;
         let maxsize = slf.get().maxsize.load(Ordering::Relaxed).into_pyobject(py)?.into_any();
         let others = [
             ("maxsize", maxsize),
             ("queue", queue),
-            ("not_empty", condition.call1((&lock,))?),
-            ("not_full", condition.call1((&lock,))?),
-            ("all_tasks_done", condition.call1((&lock,))?),
+            ("not_empty", not_empty.into_any()),
+            ("not_full", not_full.into_any()),
+            ("all_tasks_done", all_tasks_done.into_any()),
         ];
         let attributes = slf.getattr("__dict__")?.cast_into::<PyDict>()?;
         // Held until everything is in its place: who finds it waits for that.

@@ -21,6 +21,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -297,9 +298,13 @@ fn answer(stream: &UnixStream, end: &UnixStream) -> io::Result<()> {
 fn ask_host(question: &str, end: &UnixStream) -> io::Result<Option<String>> {
     let Some(questions) = QUESTIONS.get().copied() else { return Ok(None) };
     let (mine, theirs) = UnixStream::pair()?;
+    let busy = || Ok(Some("\"busy\"".into()));
+    // One that still waits for the host's lock is enough.
+    let Some(asking) = Asking::begin() else { return busy() };
     let question = question.to_owned();
     watch::thread_is_starting();
     let spawned = std::thread::Builder::new().name("ropewalk-answer".into()).spawn(move || {
+        let _asking = asking;
         join_runtime("ropewalk-answer");
         if let Some(answer) = questions(&question) {
             // Nobody reads it any more if it took too long.
@@ -312,9 +317,28 @@ fn ask_host(question: &str, end: &UnixStream) -> io::Result<Option<String>> {
     }
     let mut answer = String::new();
     match Client::new(&mine, end, PATIENCE)?.read_to_string(&mut answer) {
-        Err(error) if error.kind() == io::ErrorKind::TimedOut => Ok(Some("\"busy\"".into())),
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => busy(),
         Err(error) => Err(error),
         Ok(_) => Ok((!answer.is_empty()).then_some(answer)),
+    }
+}
+
+/// Whether the host is being asked.
+static ASKING: AtomicBool = AtomicBool::new(false);
+
+/// Asks the host while it lives: there is one at a time.
+struct Asking;
+
+impl Asking {
+    fn begin() -> Option<Self> {
+        // Relaxed: nothing else depends on it.
+        (!ASKING.swap(true, Ordering::Relaxed)).then(|| Self)
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        ASKING.store(false, Ordering::Relaxed);
     }
 }
 
@@ -342,6 +366,10 @@ pub(crate) fn before_fork() {
 
 /// After [`before_fork`] and a fork, in both processes.
 pub(crate) fn after_fork(in_child: bool) {
+    if in_child {
+        // Who asked is not there.
+        ASKING.store(false, Ordering::Relaxed);
+    }
     let Some(Kept { mut state, had_thread }) = KEPT.lock().take() else { return };
     if in_child && !matches!(*state, State::Off) {
         // Closes our copy of the parent's socket; its path is the parent's.

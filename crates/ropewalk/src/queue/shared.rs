@@ -79,7 +79,9 @@ impl<S: Store> Resource for Shared<S> {
     }
     fn depth(&self) -> Option<Depth> {
         let state = self.state.lock();
-        Some(Depth { now: state.items, peak: state.peak })
+        // What its items have moved to is not ours to count.
+        let counts = state.phase() != Phase::Retired;
+        counts.then(|| Depth { now: state.items, peak: state.peak })
     }
 }
 

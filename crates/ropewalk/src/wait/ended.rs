@@ -51,7 +51,8 @@ impl ThreadInfo {
         self.role.store(2, Ordering::Relaxed);
     }
 
-    fn is_background(&self) -> bool {
+    /// Whether it is a background thread of the runtime.
+    pub(crate) fn is_background(&self) -> bool {
         // Relaxed: as above.
         self.role.load(Ordering::Relaxed) == 2
     }

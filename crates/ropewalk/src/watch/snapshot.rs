@@ -207,7 +207,8 @@ fn look_at(object: &ObjectRef) -> ObjectLook {
 
 fn look_at_thread(thread: &ThreadRef) -> ThreadLook {
     let (state, waits_for) = thread.look(|wait| match wait {
-        None if thread.is_leaving() => (ThreadState::Ending, None),
+        // One of the runtime's own runs no code of the user's at any time.
+        None if thread.is_leaving() && !thread.is_background() => (ThreadState::Ending, None),
         None => (ThreadState::Unknown, None),
         Some(wait) if wait.what.is_internal() => (ThreadState::Idle, None),
         Some(wait) if wait.notified => (ThreadState::Woken, Some(look_at_wait(&wait))),
