@@ -142,9 +142,10 @@ class Thread:
     def _ropewalk_launch(self) -> None:
         """Start the thread for an object that is in limbo."""
         handle = self._ropewalk_handle
-        handle.name = self._name
-        daemon = self.daemon
         try:
+            name = self._name
+            handle.name = name if isinstance(name, str) else str(name)
+            daemon = self.daemon
             if not daemon:
                 _threading._non_daemons.add(handle)
             if _inherits_context:

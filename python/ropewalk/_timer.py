@@ -169,7 +169,8 @@ class Timer(Thread):
             # Not a moment in which it is neither here nor there.
             _threading._active[_threading.get_ident()] = self
         self._ropewalk_due_at = _NOW
-        self._ropewalk_handle.name = self._name
+        name = self._name
+        self._ropewalk_handle.name = name if isinstance(name, str) else str(name)
         try:
             self._bootstrap_inner()
         finally:
