@@ -20,6 +20,7 @@ from _contextvars import Context as _Context
 import ropewalk.threading as _threading
 from ropewalk import _excepthook, _hosting
 from ropewalk._ropewalk import Event, ThreadHandle
+from ropewalk._unannotated import unannotated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -415,3 +416,6 @@ _excepthook.below_the_program(
     Thread._bootstrap_inner.__code__,
     Thread.run.__code__,
 )
+
+
+unannotated(globals())

@@ -17,6 +17,7 @@ import ropewalk.threading as _threading
 from ropewalk import _excepthook
 from ropewalk._ropewalk import Event, TimerHandle
 from ropewalk._thread_class import Thread, _inherits_context
+from ropewalk._unannotated import unannotated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -237,3 +238,6 @@ class Timer(Thread):
 
 
 _excepthook.below_the_program(Timer.run.__code__, Timer._ropewalk_on_due.__code__)
+
+
+unannotated(globals())

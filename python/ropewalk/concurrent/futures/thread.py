@@ -19,6 +19,7 @@ import weakref
 
 from ropewalk import _futures_stock, _stdlib, queue, threading
 from ropewalk._ropewalk import _refuse_submits, _ThreadPool, _WorkQueue
+from ropewalk._unannotated import unannotated
 from ropewalk.concurrent.futures import _base
 
 TYPE_CHECKING = False
@@ -425,3 +426,7 @@ _HOOKS: dict[str, object] = {
     name: _written(ThreadPoolExecutor, name)
     for name in ("_adjust_thread_count", "_initializer_failed", "prepare_context", "BROKEN")
 }
+
+
+unannotated(globals())
+del unannotated
