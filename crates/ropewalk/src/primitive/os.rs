@@ -56,10 +56,10 @@ impl<T> ShortLock<T> {
 
     /// Enters if nobody is inside.
     pub(crate) fn try_lock(&self) -> Option<ShortGuard<'_, T>> {
-        self.word
-            .compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed)
-            .is_ok()
-            .then_some(ShortGuard { lock: self })
+        let entered =
+            self.word.compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed).is_ok();
+        // Made only if it is so: a guard that is dropped lets go of what another thread holds.
+        if entered { Some(ShortGuard { lock: self }) } else { None }
     }
 
     #[cold]
@@ -204,5 +204,20 @@ impl Parker {
         if self.word.swap(PERMIT, Ordering::Release) == ASLEEP {
             platform::wake(&self.word);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_try_leaves_the_lock_to_who_holds_it() {
+        let lock = ShortLock::new(0);
+        let guard = lock.lock();
+        assert!(lock.try_lock().is_none());
+        assert!(lock.try_lock().is_none(), "the first one has let go of it");
+        drop(guard);
+        assert!(lock.try_lock().is_some());
     }
 }
