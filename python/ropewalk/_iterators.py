@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from ropewalk._ropewalk import Lock
+from ropewalk._unannotated import unannotated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -125,3 +126,6 @@ def concurrent_tee(iterable: Iterable[Any], n: int = 2) -> tuple[_concurrent_tee
         else _concurrent_tee(iter(iterable), Lock(), _Link())
     )
     return (first, *(first.__copy__() for _ in range(n - 1)))
+
+
+unannotated(globals())

@@ -20,6 +20,7 @@ from _contextvars import Context as _Context
 import ropewalk.threading as _threading
 from ropewalk import _excepthook, _hosting
 from ropewalk._ropewalk import Event, ThreadHandle
+from ropewalk._unannotated import unannotated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -142,9 +143,10 @@ class Thread:
     def _ropewalk_launch(self) -> None:
         """Start the thread for an object that is in limbo."""
         handle = self._ropewalk_handle
-        handle.name = self._name
-        daemon = self.daemon
         try:
+            name = self._name
+            handle.name = name if isinstance(name, str) else str(name)
+            daemon = self.daemon
             if not daemon:
                 _threading._non_daemons.add(handle)
             if _inherits_context:
@@ -414,3 +416,6 @@ _excepthook.below_the_program(
     Thread._bootstrap_inner.__code__,
     Thread.run.__code__,
 )
+
+
+unannotated(globals())

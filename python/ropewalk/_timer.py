@@ -17,6 +17,7 @@ import ropewalk.threading as _threading
 from ropewalk import _excepthook
 from ropewalk._ropewalk import Event, TimerHandle
 from ropewalk._thread_class import Thread, _inherits_context
+from ropewalk._unannotated import unannotated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -169,7 +170,8 @@ class Timer(Thread):
             # Not a moment in which it is neither here nor there.
             _threading._active[_threading.get_ident()] = self
         self._ropewalk_due_at = _NOW
-        self._ropewalk_handle.name = self._name
+        name = self._name
+        self._ropewalk_handle.name = name if isinstance(name, str) else str(name)
         try:
             self._bootstrap_inner()
         finally:
@@ -236,3 +238,6 @@ class Timer(Thread):
 
 
 _excepthook.below_the_program(Timer.run.__code__, Timer._ropewalk_on_due.__code__)
+
+
+unannotated(globals())

@@ -123,6 +123,7 @@ class ThreadPoolExecutor(_ThreadPoolExecutor):
                 f"{type(self).__name__} overrides a private method of the stdlib's pools; "
                 "derive it from ropewalk.concurrent.futures.ThreadPoolExecutor"
             )
+        self._ropewalk_jobs = self._work_queue
         _tasks.at_exit(self)
 
     def with_options(
@@ -163,7 +164,7 @@ class ThreadPoolExecutor(_ThreadPoolExecutor):
         kwargs: dict[str, Any],
     ) -> Future:
         task = Task(self, options, fn)
-        future = Future(self._work_queue, task)
+        future = Future(self._ropewalk_jobs, task)
         call = (task.run, (future, fn, args, kwargs))
         self._ropewalk_submit_as(future, options.priority, self._ropewalk_on_full == "block", call)
         return future

@@ -26,6 +26,7 @@ from ropewalk._ropewalk import PriorityQueue as _NativePriorityQueue
 from ropewalk._ropewalk import Queue as _NativeQueue
 from ropewalk._ropewalk import SimpleQueue
 from ropewalk._ropewalk import set_name as _set_name
+from ropewalk._unannotated import unannotated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -221,3 +222,7 @@ def _hides_a_part(cls: type) -> bool:
         if not _SET_AT_INIT.isdisjoint(vars(base)):
             return True
     return False
+
+
+unannotated(globals())
+del unannotated

@@ -60,6 +60,7 @@ from ropewalk._ropewalk import (
 )
 from ropewalk._ropewalk import ThreadHandle as _ThreadHandle
 from ropewalk._ropewalk import set_reporter as _set_reporter
+from ropewalk._unannotated import unannotated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -353,4 +354,5 @@ if hasattr(_os, "register_at_fork"):
     _os.register_at_fork(after_in_child=_after_fork)
 _hosting.join_at_stdlib_exit(_shutdown)
 _set_reporter(_hosting.tell_of_deadlock)
-del TYPE_CHECKING
+unannotated(globals())
+del TYPE_CHECKING, unannotated

@@ -129,6 +129,48 @@ def test_timeouts_of_a_held_lock(value: Any) -> None:
     assert outcome(lambda: held_lock(ours, value)) == outcome(lambda: held_lock(stdlib, value))
 
 
+class Span:
+    """A length of time that can be added and compared, but is not a number."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def __radd__(self, other: float) -> Span:
+        return Span(other + self.seconds)
+
+    def __sub__(self, other: float) -> Span:
+        return Span(self.seconds - other)
+
+    def __le__(self, other: float) -> bool:
+        return self.seconds <= other
+
+    def __gt__(self, other: float) -> bool:
+        return self.seconds > other
+
+
+@pytest.mark.parametrize("threading", [stdlib, ours])
+def test_a_wait_for_a_time_that_is_no_number(threading: Any) -> None:
+    """It is for `wait()` to judge."""
+    waits: list[Any] = []
+
+    class Own(threading.Condition):  # type: ignore[misc]
+        def wait(self, timeout: Any = None) -> bool:
+            waits.append(timeout)
+            return False
+
+    condition = Own()
+    with condition:
+        assert condition.wait_for(lambda: len(waits) == 2, Span(LIMIT))
+        assert [type(each) for each in waits] == [Span, Span]
+        assert 0 < waits[1].seconds <= waits[0].seconds == LIMIT
+        waits.clear()
+        assert not condition.wait_for(lambda: False, Span(0))
+        assert len(waits) == 1
+    condition = threading.Condition()
+    with condition:
+        assert not condition.wait_for(lambda: False, Span(0))
+
+
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason="refused: see above")
 @pytest.mark.parametrize("kind", ["Semaphore", "Condition", "Barrier"])
 def test_what_is_no_number_does_not_end_a_wait(kind: str) -> None:

@@ -6,11 +6,20 @@ import inspect
 import subprocess
 import sys
 import threading as stdlib
+import typing
+from types import FunctionType
+from typing import TYPE_CHECKING
 
 import pytest
 
 import ropewalk
+from ropewalk import queue
 from ropewalk import threading as ours
+from ropewalk.concurrent import futures
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
 
 # New in CPython 3.12 and 3.15: here on every version.
 NEWER = {
@@ -33,6 +42,30 @@ def test_all_of_the_stdlib_s_names_and_no_others() -> None:
         "WeakSet",
     }
     assert public <= set(dir(ours))
+
+
+def members(module: ModuleType) -> Iterator[object]:
+    for name in module.__all__:
+        value = getattr(module, name)
+        yield value
+        if isinstance(value, type):
+            yield from (getattr(value, each, None) for each in vars(value))
+
+
+@pytest.mark.parametrize("module", [ours, queue, futures], ids=lambda it: it.__name__)
+def test_no_annotations_that_cannot_be_evaluated(module: ModuleType) -> None:
+    """The stdlib's has none."""
+    for value in members(module):
+        if not callable(value):
+            continue
+        if isinstance(value, (type, FunctionType)):
+            typing.get_type_hints(value)
+        try:
+            inspect.signature(value, eval_str=True)
+        except ValueError as error:
+            # Those in C, as some of the stdlib's.
+            assert "signature" in str(error)  # noqa: PT017
+    typing.get_type_hints(module)
 
 
 # Of the stdlib's own making: how its threads are joined and its locks are made.

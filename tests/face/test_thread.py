@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ropewalk import threading as ours
+
 if TYPE_CHECKING:
     from types import ModuleType
 
@@ -227,6 +229,35 @@ def test_when_no_thread_can_be_started(
     assert thread not in threading.enumerate()
     assert (thread.ident, thread.is_alive()) == (None, False)
     run(thread)
+
+
+@pytest.mark.parametrize("kind", ["Thread", "Timer"])
+def test_a_name_that_is_none(threading: ModuleType, kind: str) -> None:
+    """A subclass may use the attribute for something else."""
+    ran: list[object] = []
+    thread = (
+        threading.Thread(target=ran.append, args=(1,))
+        if kind == "Thread"
+        else threading.Timer(0.001, ran.append, (1,))
+    )
+    thread._name = 42
+    run(thread)
+    assert ran == [1]
+    assert thread not in threading._limbo
+
+
+def test_a_start_that_fails_early() -> None:
+    """Nothing is left of the attempt, whatever fails."""
+
+    class Broken(ours.Thread):
+        @property
+        def daemon(self) -> bool:
+            raise LookupError
+
+    thread = Broken(daemon=False)
+    with pytest.raises(LookupError):
+        thread.start()
+    assert thread not in ours._limbo
 
 
 def test_a_replaced_get_ident_is_asked_by_threads_that_end(

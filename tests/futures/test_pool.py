@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import ropewalk
+from ropewalk import queue as our_queue
 from ropewalk import threading
 from ropewalk.concurrent import futures as ours
 from ropewalk.concurrent.futures import thread as our_thread
-from tests.futures.kit import LIMIT, Gate, until
+from tests.futures.kit import LIMIT, Gate, Started, until
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -362,6 +363,62 @@ def test_a_class_that_starts_threads_by_itself(futures: ModuleType) -> None:
         assert pool._threads <= set(module._threads_queues)
     with pytest.raises(RuntimeError, match="after shutdown"):
         pool.submit(abs, 1)
+
+
+@pytest.mark.parametrize("kind", ["Queue", "LifoQueue"])
+def test_a_queue_of_a_programs_own(futures: ModuleType, kind: str) -> None:
+    """As programs do that want their pools bounded."""
+    module = our_queue if futures is ours else queue
+
+    class Bounded(futures.ThreadPoolExecutor):  # type: ignore[misc,name-defined]
+        def __init__(self, threads: int, most: int) -> None:
+            super().__init__(threads)
+            self._work_queue = getattr(module, kind)(most)
+
+    gate = Gate()
+    with Bounded(1, 2) as pool:
+        first = pool.submit(gate, "first")
+        assert gate.entered.acquire(timeout=LIMIT)
+        tasks = [pool.submit(pow, 2, number) for number in range(2)]
+        assert pool._work_queue.full()
+        more = Started(lambda: pool.submit(pow, 2, 5).result(LIMIT))
+        until(lambda: pool._shutdown_lock.locked(), "at the bound")
+        assert not tasks[0].done()
+        gate.open()
+        assert first.result(LIMIT) == "first"
+        assert [task.result(LIMIT) for task in tasks] == [1, 2]
+        assert more.result() == 32
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        pool.submit(abs, 1)
+
+
+def test_a_queue_that_is_replaced_at_work() -> None:
+    """What was submitted before is done, by threads that then go on with the other queue."""
+    gate = Gate()
+    pool = ours.ThreadPoolExecutor(2)
+    tasks = [pool.submit(gate, number) for number in range(6)]
+    pool._work_queue = our_queue.SimpleQueue()
+    tasks += [pool.submit(abs, -number) for number in range(6, 12)]
+    assert len(pool._threads) == 2
+    gate.open()
+    assert [task.result(LIMIT) for task in tasks] == list(range(12))
+    assert set(pool._threads) <= set(our_thread._threads_queues)
+    pool.shutdown()
+    assert not any(thread.is_alive() for thread in pool._threads)
+
+
+def test_a_pool_with_another_queue_is_forgotten() -> None:
+    pool = ours.ThreadPoolExecutor(2)
+    pool.submit(abs, 1).result(LIMIT)
+    threads = set(pool._threads)
+    pool._work_queue = our_queue.SimpleQueue()
+    task = pool.submit(abs, -2)
+    threads |= pool._threads
+    del pool
+    assert task.result(LIMIT) == 2
+    for thread in threads:
+        thread.join(LIMIT)
+        assert not thread.is_alive()
 
 
 def test_a_class_that_overrides_submit(futures: ModuleType) -> None:

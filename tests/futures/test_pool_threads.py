@@ -11,7 +11,7 @@ import pytest
 from ropewalk import threading
 from ropewalk.concurrent import futures as ours
 from ropewalk.concurrent.futures import thread as our_thread
-from tests.futures.kit import LIMIT, until
+from tests.futures.kit import LIMIT, Started, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -178,3 +178,52 @@ def test_threads_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None
     assert pool.submit(abs, -2).result(LIMIT) == 2
     gate.set()
     pool.shutdown()
+
+
+def test_an_initializer_that_counts_the_threads(futures: ModuleType) -> None:
+    """It does not wait for itself."""
+    counts: list[int] = []
+
+    def initialize() -> None:
+        counts.append(len(pool._threads))
+
+    pool = futures.ThreadPoolExecutor(3, initializer=initialize)
+    meet = any_threading.Barrier(3)
+    tasks = [pool.submit(meet.wait, LIMIT) for _ in range(3)]
+    assert sorted(task.result(LIMIT) for task in tasks) == [0, 1, 2]
+    pool.shutdown()
+    assert len(counts) == 3
+
+
+def test_who_counts_the_threads_may_hold_what_a_submit_needs() -> None:
+    pool = ours.ThreadPoolExecutor(2)
+    pool.submit(abs, 1).result(LIMIT)
+    gate = threading.Event()
+    pool.submit(gate.wait)
+    with pool._shutdown_lock:
+        # It asks for a second thread, for which it needs the lock.
+        submits = Started(lambda: [pool.submit(gate.wait) for _ in range(2)]).until_blocked()
+        assert len(pool._threads) >= 1
+    tasks = submits.result()
+    assert isinstance(tasks, list)
+    gate.set()
+    assert [task.result(LIMIT) for task in tasks] == [True, True]
+    pool.shutdown()
+
+
+def test_a_start_that_counts_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that a submit asks for, one that a thread of the pool does, one for who shuts it down."""
+    counts: list[int] = []
+    pool = ours.ThreadPoolExecutor(WORKERS)
+    own_start = threading.Thread.start
+
+    def start(self: threading.Thread) -> None:
+        counts.append(len(pool._threads))
+        own_start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    meet = any_threading.Barrier(WORKERS)
+    tasks = [pool.submit(meet.wait, LIMIT) for _ in range(WORKERS)]
+    pool.shutdown()
+    assert sorted(task.result(0) for task in tasks) == list(range(WORKERS))
+    assert sorted(counts) == list(range(WORKERS))

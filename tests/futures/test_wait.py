@@ -174,6 +174,18 @@ def test_map(futures: ModuleType) -> None:
             next(results)
 
 
+def test_a_task_of_a_map_that_raises_stop_iteration(futures: ModuleType) -> None:
+    """It is not the end of the results."""
+    with futures.ThreadPoolExecutor(1) as pool:
+        results = pool.map(next, [iter("a"), iter(""), iter("b")])
+        assert next(results) == "a"
+        with pytest.raises(RuntimeError, match="generator raised StopIteration") as caught:
+            next(results)
+        assert isinstance(caught.value.__cause__, StopIteration)
+        assert caught.value.__context__ is caught.value.__cause__
+        assert list(results) == []
+
+
 def test_closing_a_map_cancels_the_rest(futures: ModuleType) -> None:
     gate = Gate()
     begun: list[int] = []

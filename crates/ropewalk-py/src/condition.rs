@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use pyo3::basic::CompareOp;
 use pyo3::exceptions::{PyAttributeError, PyRuntimeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFloat, PyList, PyTuple};
+use pyo3::types::{PyDict, PyList, PyTuple};
 use pyo3::{PyTraverseError, PyVisit, intern};
 use ropewalk::sync::{Condition, Held};
 use ropewalk::wait::Deadline;
@@ -21,7 +21,7 @@ use super::order;
 use super::origin::{self, Site};
 use super::rlock::PyRLock;
 use super::runtime::{cannot_pickle, deprecated};
-use super::timeout::{Given, end_of, optional_timeout};
+use super::timeout::{End, Given, optional_timeout};
 
 /// Class that implements a condition variable.
 ///
@@ -350,23 +350,23 @@ impl PyCondition {
         timeout: Given<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
-        let mut deadline = None;
+        let mut end = None;
         loop {
             let result = host::call0(predicate)?;
             if host::is_true(&result)? {
                 return Ok(result);
             }
-            let left = match (timeout.not_none(), deadline) {
+            let left = match (timeout.not_none(), &end) {
                 (None, _) => None,
                 // The first wait gets the timeout itself.
                 (Some(value), None) => {
-                    deadline = Some(end_of(&value)?);
+                    end = Some(End::of(&value)?);
                     Some(value.to_owned())
                 }
-                (Some(_), Some(until)) if until.has_passed() => return Ok(result),
-                (Some(_), Some(until)) => {
-                    until.left().map(|left| PyFloat::new(py, left.as_secs_f64()).into_any())
-                }
+                (Some(_), Some(end)) => match end.left(py)? {
+                    None => return Ok(result),
+                    left => left,
+                },
             };
             // By name: a subclass may have its own wait().
             host::call_method(slf.as_any(), intern!(py, "wait"), (left,))?;

@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -378,26 +379,8 @@ pub(crate) struct Results {
     deadline: Option<Deadline>,
 }
 
-#[pymethods]
 impl Results {
-    #[new]
-    #[pyo3(
-        signature = (futures, timeout=Given::NOT),
-        text_signature = "(futures, timeout=None)"
-    )]
-    fn new(py: Python<'_>, futures: Vec<Py<PyAny>>, timeout: Given<'_, '_>) -> PyResult<Self> {
-        let deadline = match timeout.not_none() {
-            Some(_) => Some(optional_timeout(py, timeout)?),
-            None => None,
-        };
-        Ok(Self { futures: futures.into(), deadline })
-    }
-
-    fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
-        slf
-    }
-
-    fn __next__<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    fn next<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let Some(future) = self.futures.pop_front() else { return Ok(None) };
         let future = future.into_bound(py);
         let left = match self.deadline {
@@ -418,6 +401,42 @@ impl Results {
         }
         host::discard(future);
         result.map(Some)
+    }
+}
+
+/// What comes out of a generator that raises this: a task's `StopIteration` is not the end of the
+/// results.
+fn as_raised_in_a_generator(py: Python<'_>, error: PyErr) -> PyErr {
+    if !error.is_instance_of::<PyStopIteration>(py) {
+        return error;
+    }
+    let raised = PyRuntimeError::new_err("generator raised StopIteration");
+    raised.set_context(py, Some(error.clone_ref(py)));
+    raised.set_cause(py, Some(error));
+    raised
+}
+
+#[pymethods]
+impl Results {
+    #[new]
+    #[pyo3(
+        signature = (futures, timeout=Given::NOT),
+        text_signature = "(futures, timeout=None)"
+    )]
+    fn new(py: Python<'_>, futures: Vec<Py<PyAny>>, timeout: Given<'_, '_>) -> PyResult<Self> {
+        let deadline = match timeout.not_none() {
+            Some(_) => Some(optional_timeout(py, timeout)?),
+            None => None,
+        };
+        Ok(Self { futures: futures.into(), deadline })
+    }
+
+    fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
+    fn __next__<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.next(py).map_err(|error| as_raised_in_a_generator(py, error))
     }
 
     /// Cancels those whose results nobody has asked for.

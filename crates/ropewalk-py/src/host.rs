@@ -82,6 +82,7 @@ guarded_calls! {
     PyObject_GetAttr(object: Object, name: Object) -> Object;
     PyObject_IsTrue(object: Object) -> c_int;
     PyNumber_Add(left: Object, right: Object) -> Object;
+    PyNumber_Subtract(left: Object, right: Object) -> Object;
     PyObject_RichCompareBool(left: Object, right: Object, operator: c_int) -> c_int;
     PyErr_WriteUnraisable(object: Object) -> ();
     PyObject_ClearWeakRefs(object: Object) -> ();
@@ -189,6 +190,17 @@ pub(crate) fn add<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     // SAFETY: as in `call0`.
     unsafe { Bound::from_owned_ptr_or_err(left.py(), PyNumber_Add(left.as_ptr(), right.as_ptr())) }
+}
+
+/// `left - right`.
+pub(crate) fn subtract<'py>(
+    left: &Bound<'py, PyAny>,
+    right: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    // SAFETY: as in `call0`.
+    unsafe {
+        Bound::from_owned_ptr_or_err(left.py(), PyNumber_Subtract(left.as_ptr(), right.as_ptr()))
+    }
 }
 
 /// `float(object)`, which may be code of the user.

@@ -43,9 +43,31 @@ pub(crate) struct PyPool {
     queue: OnceLock<Py<PyWorkQueue>>,
     /// Whether submit has to ask Python whether it may.
     refuses: AtomicBool,
+    /// Whether the program has given it another queue: CPython's own code runs it from then on.
+    replaced: AtomicBool,
 }
 
 impl PyPool {
+    /// Its queue, unless CPython's own code runs it.
+    fn queue(&self) -> Option<&Py<PyWorkQueue>> {
+        self.queue.get().filter(|_| !self.replaced.load(Ordering::Relaxed))
+    }
+
+    /// Submits as CPython's own code does.
+    #[cold]
+    fn slow_submit<'py>(
+        slf: &Bound<'py, Self>,
+        r#fn: Bound<'py, PyAny>,
+        args: Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let slow = host::attribute(slf, intern!(py, "_ropewalk_slow_submit"))?;
+        let mut all = vec![r#fn];
+        all.extend(args);
+        host::call(&slow, PyTuple::new(py, all)?, kwargs)
+    }
+
     /// Starts one more thread if that is what came of it.
     fn submitted(
         slf: &Bound<'_, Self>,
@@ -55,11 +77,12 @@ impl PyPool {
         match result {
             Ok(Submitted::Queued) => Ok(()),
             Ok(Submitted::Spawn) => {
+                let Some(queue) = slf.get().queue.get() else { return Ok(()) };
+                let queue = &queue.get().core;
+                let _launch = queue.launch(false);
                 let started = host::call_method(slf, intern!(py, "_ropewalk_start_asked"), ());
-                if started.is_err()
-                    && let Some(queue) = slf.get().queue.get()
-                {
-                    queue.get().core.start_failed();
+                if started.is_err() {
+                    queue.start_failed();
                 }
                 started.map(host::discard)
             }
@@ -89,7 +112,11 @@ impl PyPool {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
-        Self { queue: OnceLock::new(), refuses: AtomicBool::new(false) }
+        Self {
+            queue: OnceLock::new(),
+            refuses: AtomicBool::new(false),
+            replaced: AtomicBool::new(false),
+        }
     }
 
     /// Submits a callable to be executed with the given arguments.
@@ -109,12 +136,12 @@ impl PyPool {
         let py = slf.py();
         let this = slf.get();
         let Some(queue) = this.queue.get() else {
-            let slow = host::attribute(slf, intern!(py, "_ropewalk_slow_submit"))?;
-            let mut all = vec![r#fn];
-            all.extend(args);
-            return host::call(&slow, PyTuple::new(py, all)?, kwargs.as_ref());
+            return Self::slow_submit(slf, r#fn, args, kwargs.as_ref());
         };
         if this.refuses.load(Ordering::Relaxed) || is_exiting() {
+            if this.queue().is_none() {
+                return Self::slow_submit(slf, r#fn, args, kwargs.as_ref());
+            }
             host::call_method(slf, intern!(py, "_ropewalk_refuse"), ())?;
         }
         let queue = &queue.get().core;
@@ -135,7 +162,7 @@ impl PyPool {
         wait: bool,
         call: (Py<PyAny>, Py<PyTuple>),
     ) -> PyResult<()> {
-        let Some(queue) = slf.get().queue.get() else {
+        let Some(queue) = slf.get().queue() else {
             return Err(PyRuntimeError::new_err("this pool is not a fast one"));
         };
         host::call_method(slf, intern!(slf.py(), "_ropewalk_refuse"), ())?;
@@ -151,7 +178,16 @@ impl PyPool {
 
     /// Whether it is.
     fn _ropewalk_is_fast(&self) -> bool {
-        self.queue.get().is_some()
+        self.queue().is_some()
+    }
+
+    /// Says that another queue takes the place of its own: it is not fast any more. Its threads do
+    /// the jobs that there are, and then go on with successor.
+    fn _ropewalk_replace_queue(&self, py: Python<'_>, successor: Py<PyAny>) -> PyResult<()> {
+        // In this order: submit asks for the one only if the other says so.
+        self.replaced.store(true, Ordering::Relaxed);
+        self.refuses.store(true, Ordering::Relaxed);
+        self.queue.get().map_or(Ok(()), |queue| queue.get().be_replaced(py, successor))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

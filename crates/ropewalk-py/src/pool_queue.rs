@@ -2,19 +2,24 @@
 
 #![forbid(unsafe_code)]
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use ropewalk::exec::{Next, Seat, Submitted, WorkQueue};
+use ropewalk::wait::Deadline;
 
 use super::error::Error;
 use super::future::{Outcome, PyFuture};
 use super::host;
 use super::name::Name;
 use super::timeout::Given;
+
+/// For how long who counts the threads waits for those that others start.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A call that is to be made, and the future that tells of it.
 #[derive(Debug)]
@@ -103,9 +108,17 @@ impl Job {
 #[derive(Debug)]
 pub(crate) struct PyWorkQueue {
     pub(crate) core: Arc<WorkQueue<Job>>,
+    /// What its threads go on with, if the program has put another queue into its place.
+    successor: OnceLock<Py<PyAny>>,
 }
 
 impl PyWorkQueue {
+    /// Takes no more jobs; when the threads have done those they go on with `successor`.
+    pub(crate) fn be_replaced(&self, py: Python<'_>, successor: Py<PyAny>) -> PyResult<()> {
+        let _ = self.successor.set(successor);
+        self._close(py, false)
+    }
+
     fn drop_jobs(&self) {
         let jobs = self.core.take_jobs();
         if !jobs.is_empty() {
@@ -122,6 +135,7 @@ impl PyWorkQueue {
 
     /// Starts a thread that is counted already, or takes that back.
     fn start_one(&self, start: &Bound<'_, PyAny>) -> PyResult<()> {
+        let _launch = self.core.launch(true);
         host::call0(start).map(host::discard).inspect_err(|_| {
             self.core.start_failed();
         })
@@ -176,12 +190,16 @@ impl PyWorkQueue {
     #[new]
     #[expect(clippy::needless_pass_by_value, reason = "PyO3 makes it for the call")]
     fn new(name: Name, threads: usize, max_pending: usize) -> Self {
-        Self { core: Arc::new(WorkQueue::new(&name, threads, max_pending)) }
+        Self {
+            core: Arc::new(WorkQueue::new(&name, threads, max_pending)),
+            successor: OnceLock::new(),
+        }
     }
 
     /// Does the jobs, as one of the pool's threads, until there will be no more; start() starts
-    /// another thread.
-    fn _work(&self, py: Python<'_>, start: &Bound<'_, PyAny>) -> PyResult<()> {
+    /// another thread. Returns what the thread is to go on with, if another queue has taken the
+    /// place of this one.
+    fn _work(&self, py: Python<'_>, start: &Bound<'_, PyAny>) -> PyResult<Option<Py<PyAny>>> {
         let mut seat = self.core.enter();
         let mut may_start = true;
         loop {
@@ -194,7 +212,7 @@ impl PyWorkQueue {
                     // Those that are there do the next job, and then it is tried again.
                     may_start = false;
                 }),
-                Next::End => return Ok(()),
+                Next::End => return Ok(self.successor.get().map(|it| it.clone_ref(py))),
             };
             if let Err(error) = result.and_then(|()| host::breathe(py)) {
                 Self::report(py, error)?;
@@ -208,25 +226,36 @@ impl PyWorkQueue {
         self.core.defer_threads(defers);
     }
 
-    /// Whether there are too few threads for the jobs: then one more is to be started, and is
-    /// counted already.
-    fn _claim_thread(&self) -> bool {
-        self.core.claim_thread()
+    /// Has start() start one more thread if there are too few for the jobs: for a submit.
+    fn _start_next(&self, start: &Bound<'_, PyAny>) -> PyResult<()> {
+        if !self.core.claim_thread() {
+            return Ok(());
+        }
+        let _launch = self.core.launch(false);
+        host::call0(start).map(host::discard).inspect_err(|_| {
+            self.core.start_failed();
+        })
     }
 
-    /// As _claim_thread(), if nobody is there, or on the way, who sees to that.
+    /// Whether there are too few threads for the jobs, and nobody is there, or on the way, who sees
+    /// to that: then one more is to be started, and is counted already.
     fn _claim_if_unseen(&self) -> bool {
         self.core.claim_if_unseen()
     }
 
     /// Has start() start as many threads as there are jobs for, and waits for those that others
-    /// start.
+    /// start, but not for those that a submit does, which has not returned. Nothing is done in a
+    /// thread that is about to start one: what is called on its way is the program's.
     fn _start_all(&self, start: &Bound<'_, PyAny>) -> PyResult<()> {
+        if self.core.is_launching() {
+            return Ok(());
+        }
         self.attend(start, || {
             while self.core.claim_thread() {
                 self.start_one(start)?;
             }
-            Ok(self.core.wait_started().map_err(Error::from)?)
+            // Their start may need what the caller holds, if the program has a part in it.
+            Ok(self.core.wait_launched(Deadline::after(PATIENCE)).map_err(Error::from)?)
         })
     }
 
@@ -350,7 +379,7 @@ impl PyWorkQueue {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        let mut result = Ok(());
+        let mut result = self.successor.get().map_or(Ok(()), |it| visit.call(it));
         self.core.try_visit(|job| {
             if result.is_ok() {
                 result = job.traverse(&visit);

@@ -8,10 +8,10 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use pyo3::Borrowed;
 use pyo3::basic::CompareOp;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt};
+use pyo3::{Borrowed, IntoPyObjectExt, intern};
 use ropewalk::wait::Deadline;
 
 use super::host;
@@ -180,14 +180,47 @@ pub(crate) fn added_timeout(py: Python<'_>, timeout: Given<'_, '_>) -> PyResult<
 
 /// When a timeout is over that is then given to somebody else's method, who judges it: only what
 /// cannot be added to a time is refused.
-pub(crate) fn end_of(value: &Bound<'_, PyAny>) -> PyResult<Deadline> {
-    let seconds = if let Some(seconds) = usual_seconds(value) {
-        seconds
-    } else {
-        let sum = host::add(&PyFloat::new(value.py(), 0.0), value)?;
-        host::as_float(&sum).unwrap_or(f64::NAN)
-    };
-    Ok(if seconds <= 0.0 { Deadline::PAST } else { after(seconds) })
+#[derive(Debug)]
+pub(crate) enum End<'py> {
+    At(Deadline),
+    /// A time of Python's clock with something added to it that is not a number.
+    Sum(Bound<'py, PyAny>),
+}
+
+impl<'py> End<'py> {
+    pub(crate) fn of(value: &Bound<'py, PyAny>) -> PyResult<Self> {
+        let py = value.py();
+        let seconds = if let Some(seconds) = usual_seconds(value) {
+            seconds
+        } else {
+            let now = now(py)?;
+            let sum = host::add(&now, value)?;
+            match host::as_float(&sum) {
+                Ok(end) => end - host::as_float(&now)?,
+                Err(_) => return Ok(Self::Sum(sum)),
+            }
+        };
+        Ok(Self::At(if seconds <= 0.0 { Deadline::PAST } else { after(seconds) }))
+    }
+
+    /// The timeout that is left; nothing when it is over.
+    pub(crate) fn left(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        match self {
+            Self::At(deadline) if deadline.has_passed() => Ok(None),
+            Self::At(deadline) => {
+                deadline.left().map(|left| left.as_secs_f64()).into_bound_py_any(py).map(Some)
+            }
+            Self::Sum(end) => {
+                let left = host::subtract(end, &now(py)?)?;
+                Ok(if host::compare(&left, CompareOp::Le, 0)? { None } else { Some(left) })
+            }
+        }
+    }
+}
+
+/// The time of Python's clock, in seconds.
+fn now(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    host::call_method(&host::import(intern!(py, "time"))?, intern!(py, "monotonic"), ())
 }
 
 /// The timeout of a join that is not negative: a lock's, or `None`.

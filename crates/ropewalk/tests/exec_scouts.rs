@@ -102,17 +102,18 @@ fn who_attends_starts_a_thread_only_if_jobs_are_left() {
 
 #[test]
 fn who_looks_waits_for_those_that_others_start() {
-    let queue = deferring(2);
-    assert_eq!(submit(&queue, 1), Submitted::Spawn);
-    assert_eq!(submit(&queue, 2), Submitted::Queued);
+    let queue = deferring::<u32>(2);
+    let launch = queue.launch(true);
     queue.attend_to();
     let (its, me) = (queue.clone(), Arc::new(AtomicUsize::new(0)));
     let looker = thread::spawn({
         let me = me.clone();
         move || {
             me.store(current().word(), Ordering::Release);
-            its.wait_started().unwrap();
-            its.threads()
+            // Not for those that a submit is about to bring.
+            let _submit = its.launch(false);
+            its.wait_launched(Deadline::NEVER).unwrap();
+            its.is_launching()
         }
     });
     let end = Instant::now() + Duration::from_secs(20);
@@ -120,9 +121,10 @@ fn who_looks_waits_for_those_that_others_start() {
         assert!(Instant::now() < end, "it never waits");
         thread::yield_now();
     }
-    let seat = queue.enter();
-    assert_eq!(looker.join().unwrap(), 1);
-    drop(seat);
+    assert!(queue.is_launching());
+    drop(launch);
+    assert!(!queue.is_launching());
+    assert!(looker.join().unwrap());
 }
 
 /// A pool as a host with one lock makes it, but without the lock: whoever is asked starts a thread.

@@ -270,9 +270,9 @@ impl<T, C> FutureCell<T, C> {
     }
 
     /// For the garbage collector of a host: calls `each_outcome` and `each_callback` with what is
-    /// there, unless somebody is just changing it.
+    /// there, unless the calling thread itself is just changing it.
     pub fn try_visit(&self, mut each_outcome: impl FnMut(&T), mut each_callback: impl FnMut(&C)) {
-        if let Some(inner) = self.inner.try_lock() {
+        if let Some(inner) = self.inner.lock_to_collect() {
             inner.outcome.iter().for_each(&mut each_outcome);
             inner.watchers.callbacks().for_each(&mut each_callback);
         }

@@ -34,10 +34,10 @@ impl<J> WorkQueue<J> {
         self.tell_attendants();
     }
 
-    /// For the garbage collector of a host: calls `each` with the jobs that wait, unless somebody
-    /// is just changing them.
+    /// For the garbage collector of a host: calls `each` with the jobs that wait, unless the
+    /// calling thread itself is just changing them.
     pub fn try_visit(&self, each: impl FnMut(&J)) {
-        if let Some(state) = self.state.try_lock() {
+        if let Some(state) = self.state.lock_to_collect() {
             state.jobs.iter().for_each(each);
         }
     }

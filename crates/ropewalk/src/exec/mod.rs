@@ -40,6 +40,7 @@ pub use crew::{Crew, Futures, Helper};
 pub use future::{Future, Panic, Payload, TaskError};
 #[cfg(not(loom))]
 pub use pool::{Submitter, ThreadPool};
+pub use scouts::Launch;
 pub use seat::{Next, Seat};
 pub use state::State;
 pub use submit::{SubmitError, Submitted};

@@ -30,9 +30,13 @@
 //!    long as the host's lock is held, without which no thread could begin it.
 //! 2. Between becoming a scout and looking a thread runs no code of a user.
 //! 3. Who waits as an attendant is told of every change that may end the wait: each look, each
-//!    sitting down and failure to do so, each taking out of jobs.
+//!    sitting down and failure to do so, each end of a launch, each taking out of jobs.
+//!
+//! Whoever starts a thread says so ([`WorkQueue::launch`]): who counts the threads waits until those
+//! are in their place that nobody's submit is about to bring.
 
 use super::work::{State, WorkQueue};
+use crate::primitive::thread_word;
 use crate::wait::{Deadline, NORMAL, Park, Resource, ResourceKind, WaitError, WaitQueue, park};
 
 impl<J> State<J> {
@@ -115,31 +119,46 @@ impl<J> WorkQueue<J> {
     /// # Errors
     /// [`WaitError`].
     pub fn attend(&self) -> Result<bool, WaitError> {
-        self.wait_while(|state| {
+        self.wait_while(Deadline::NEVER, |state| {
             state.threads < state.most && !state.jobs.is_empty() && state.has_scout()
         })?;
         Ok(self.claim_thread())
     }
 
-    /// Waits until no thread is being started any more, and whoever started one has seen that; to
-    /// be called by one who attends.
+    /// Says that the calling thread starts one of the pool's, until what this returns is dropped.
+    /// Whether others wait for that ([`WorkQueue::wait_launched`]) is said by `awaited`.
+    #[must_use = "dropping it ends the launch"]
+    pub fn launch(&self, awaited: bool) -> Launch<'_, J> {
+        let word = thread_word();
+        self.state.lock().launches.push((word, awaited));
+        Launch { queue: self, word, awaited }
+    }
+
+    /// Whether the calling thread is about to start one of the pool's.
+    #[must_use]
+    pub fn is_launching(&self) -> bool {
+        let me = thread_word();
+        self.state.lock().launches.iter().any(|&(word, _)| word == me)
+    }
+
+    /// Waits until nobody starts a thread any more that others wait for, or the time is up; to be
+    /// called by one who attends.
     ///
     /// # Errors
     /// [`WaitError`].
-    pub fn wait_started(&self) -> Result<(), WaitError> {
-        self.wait_while(|state| state.starting > 0 || state.scouting > 0)
+    pub fn wait_launched(&self, deadline: Deadline) -> Result<(), WaitError> {
+        self.wait_while(deadline, |state| state.launches.iter().any(|&(_, awaited)| awaited))
     }
 
-    fn wait_while(&self, waits: impl Fn(&State<J>) -> bool) -> Result<(), WaitError> {
-        while waits(&self.state.lock()) {
+    fn wait_while(
+        &self,
+        deadline: Deadline,
+        waits: impl Fn(&State<J>) -> bool,
+    ) -> Result<(), WaitError> {
+        while waits(&self.state.lock()) && !deadline.has_passed() {
             let what = Scouts(&self.attendants);
-            let request = Park {
-                queue: &self.attendants,
-                what: &what,
-                deadline: Deadline::NEVER,
-                since: None,
-                next: None,
-            };
+            let request =
+                Park { queue: &self.attendants, what: &what, deadline, since: None, next: None };
             // A wake that crossed an exception needs no handing on: everybody was woken.
             park(&request, |_| waits(&self.state.lock()), || true, |_| {})?;
         }
@@ -151,6 +170,27 @@ impl<J> WorkQueue<J> {
         if self.state.lock().attending > 0 {
             self.attendants.notify_many(usize::MAX, NORMAL);
         }
+    }
+}
+
+/// A thread that starts one of a pool's, while it does so.
+#[derive(Debug)]
+pub struct Launch<'a, J> {
+    queue: &'a WorkQueue<J>,
+    word: usize,
+    awaited: bool,
+}
+
+impl<J> Drop for Launch<'_, J> {
+    fn drop(&mut self) {
+        {
+            let launches = &mut self.queue.state.lock().launches;
+            // Not there in the child of a fork.
+            if let Some(index) = launches.iter().position(|it| *it == (self.word, self.awaited)) {
+                launches.swap_remove(index);
+            }
+        }
+        self.queue.tell_attendants();
     }
 }
 

@@ -88,6 +88,8 @@ pub(super) struct State<J> {
     pub(super) scouting: usize,
     /// Those who wait for the jobs to be done and see to the threads.
     pub(super) attending: usize,
+    /// Threads, by their words, that start another one, and whether others wait for that.
+    pub(super) launches: Vec<(usize, bool)>,
     pub(super) phase: Phase,
 }
 
@@ -157,6 +159,7 @@ impl<J> WorkQueue<J> {
                 defers: false,
                 scouting: 0,
                 attending: 0,
+                launches: Vec::new(),
                 phase: Phase::Open,
             }),
             crew: Arc::new(Crew::new(name)),
@@ -262,6 +265,7 @@ impl<J> WorkQueue<J> {
         (state.threads, state.starting, state.busy) = (left, 0, left);
         (state.parked, state.waking, state.submitters_parked) = (0, false, false);
         (state.scouting, state.attending) = (0, 0);
+        state.launches.clear();
         self.note_completeness(&state);
     }
 

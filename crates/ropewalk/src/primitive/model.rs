@@ -29,6 +29,10 @@ impl<T> ShortLock<T> {
         self.0.try_lock().ok()
     }
 
+    pub(crate) fn lock_to_collect(&self) -> Option<ShortGuard<'_, T>> {
+        Some(self.lock())
+    }
+
     /// There is no fork in a model.
     ///
     /// # Safety

@@ -20,6 +20,9 @@ const HELD_AND_WANTED: u32 = 2;
 /// How long a thread sleeps at most whose wish for the lock was overlooked.
 const MISSED_WAKE_NS: u64 = 1_000_000;
 
+/// A thread that could not get in for so long is inside itself.
+const OWN_SECTION_NS: u64 = 1_000_000_000;
+
 /// A mutual exclusion for sections of a few dozen instructions.
 ///
 /// It is not a lock of the runtime: nobody sees who holds it, it knows neither timeouts nor
@@ -61,10 +64,31 @@ impl<T> ShortLock<T> {
 
     /// Enters if nobody is inside.
     pub(crate) fn try_lock(&self) -> Option<ShortGuard<'_, T>> {
-        self.word
-            .compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed)
-            .is_ok()
-            .then_some(ShortGuard { lock: self, value: PhantomData })
+        let entered =
+            self.word.compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed).is_ok();
+        // Made only if it is so: a guard that is dropped lets go of what another thread holds.
+        if entered { Some(ShortGuard { lock: self, value: PhantomData }) } else { None }
+    }
+
+    /// Enters, for the garbage collector of a host. `None` only if that takes far longer than any
+    /// section: then it is the calling thread's own, in which the collection began.
+    ///
+    /// Not a mere try: a collector looks more than once, and what it finds the first time only
+    /// counts as garbage.
+    pub(crate) fn lock_to_collect(&self) -> Option<ShortGuard<'_, T>> {
+        if let Some(guard) = self.try_lock() {
+            return Some(guard);
+        }
+        let end = platform::now() + OWN_SECTION_NS;
+        // As in `lock_slow`.
+        while self.word.swap(HELD_AND_WANTED, Ordering::Acquire) != FREE {
+            let now = platform::now();
+            if now > end {
+                return None;
+            }
+            platform::wait(&self.word, HELD_AND_WANTED, Some(now + MISSED_WAKE_NS));
+        }
+        Some(ShortGuard { lock: self, value: PhantomData })
     }
 
     #[cold]
@@ -236,5 +260,39 @@ mod tests {
         fn is_sync<T: Sync>() {}
         is_sync::<ShortGuard<'_, u8>>();
         assert!(<ShortGuard<'_, std::cell::Cell<u8>> as OnceUnlessSync<_>>::holds());
+    }
+
+    #[test]
+    fn a_try_leaves_the_lock_to_who_holds_it() {
+        let lock = ShortLock::new(0);
+        let guard = lock.lock();
+        assert!(lock.try_lock().is_none());
+        assert!(lock.try_lock().is_none(), "the first one has let go of it");
+        drop(guard);
+        assert!(lock.try_lock().is_some());
+    }
+
+    #[test]
+    fn a_collector_waits_for_a_section_of_another_thread() {
+        let lock = ShortLock::new(0);
+        std::thread::scope(|scope| {
+            let mut guard = lock.lock();
+            let collector = scope.spawn(|| lock.lock_to_collect().map(|guard| *guard));
+            while lock.word.load(Ordering::Relaxed) != HELD_AND_WANTED {
+                std::thread::yield_now();
+            }
+            *guard = 1;
+            drop(guard);
+            assert_eq!(collector.join().unwrap(), Some(1));
+        });
+    }
+
+    #[test]
+    fn a_collector_does_not_wait_for_itself() {
+        let lock = ShortLock::new(0);
+        let guard = lock.lock();
+        assert!(lock.lock_to_collect().is_none());
+        drop(guard);
+        assert!(lock.lock_to_collect().is_some());
     }
 }

@@ -76,11 +76,12 @@ macro_rules! queue_methods {
                 self.shared.get_until(deadline)
             }
 
-            /// Calls `look` with each item, unless another thread is busy with the queue.
+            /// Calls `look` with each item.
             ///
-            /// For the garbage collectors of hosts: `look` must not use the queue.
+            /// For the garbage collectors of hosts: `look` must not use the queue. If the calling
+            /// thread is busy with the queue itself, it is not called, after a second.
             pub fn try_for_each(&self, look: impl FnMut(&T)) {
-                if let Some(state) = self.shared.try_lock() {
+                if let Some(state) = self.shared.lock_to_collect() {
                     state.store.iter().for_each(look);
                 }
             }

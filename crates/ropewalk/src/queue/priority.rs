@@ -520,7 +520,7 @@ impl<T: Send, O: Order<T>> PriorityQueue<T, O> {
 
     /// As [`Queue::try_for_each`](super::Queue::try_for_each); no item while a thread compares.
     pub fn try_for_each(&self, look: impl FnMut(&T)) {
-        if let Some(state) = self.shared.try_lock() {
+        if let Some(state) = self.shared.lock_to_collect() {
             state.store.0.iter().for_each(look);
         }
     }

@@ -103,8 +103,8 @@ impl<S> Shared<S> {
         self.state.lock()
     }
 
-    pub(super) fn try_lock(&self) -> Option<ShortGuard<'_, State<S>>> {
-        self.state.try_lock()
+    pub(super) fn lock_to_collect(&self) -> Option<ShortGuard<'_, State<S>>> {
+        self.state.lock_to_collect()
     }
 
     fn side(&self, door: Door) -> &Side {

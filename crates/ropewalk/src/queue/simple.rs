@@ -105,7 +105,7 @@ impl<T: Send> SimpleQueue<T> {
 
     /// As [`Queue::try_for_each`](super::Queue::try_for_each).
     pub fn try_for_each(&self, look: impl FnMut(&T)) {
-        if let Some(state) = self.shared.try_lock() {
+        if let Some(state) = self.shared.lock_to_collect() {
             state.store.iter().for_each(look);
         }
     }

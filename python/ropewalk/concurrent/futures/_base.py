@@ -22,6 +22,7 @@ from ropewalk import _futures_stock
 from ropewalk._completed import Lazy, completed
 from ropewalk._ropewalk import Future as _NativeFuture
 from ropewalk._ropewalk import _AsCompleted, _Results, wait  # noqa: F401
+from ropewalk._unannotated import unannotated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -244,4 +245,5 @@ def _buffered(
             future.cancel()
 
 
-del TYPE_CHECKING
+unannotated(globals())
+del TYPE_CHECKING, unannotated

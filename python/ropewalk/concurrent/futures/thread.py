@@ -19,6 +19,7 @@ import weakref
 
 from ropewalk import _futures_stock, _stdlib, queue, threading
 from ropewalk._ropewalk import _refuse_submits, _ThreadPool, _WorkQueue
+from ropewalk._unannotated import unannotated
 from ropewalk.concurrent.futures import _base
 
 TYPE_CHECKING = False
@@ -136,6 +137,17 @@ class _Noted:
             self._tell(pool, value)
 
 
+class _Replaced(_Noted):
+    """An attribute that the core has as well, until a program sets it."""
+
+    __slots__ = ()
+
+    def __set__(self, pool: ThreadPoolExecutor, value: object) -> None:
+        if pool._ropewalk_is_fast() and value is not self.__get__(pool, type(pool)):
+            self._tell(pool, value)
+        pool.__dict__[self._name] = value
+
+
 class _IdleSemaphore:
     """`_idle_semaphore` of a fast pool: the core counts the threads that have nothing to do."""
 
@@ -211,11 +223,23 @@ def _run_worker(
             executor = executor_reference()
             if executor is not None:
                 executor._initializer_failed()
+                if not executor._ropewalk_is_fast():
+                    # Its queue was replaced meanwhile, but this one has jobs.
+                    work_queue._break(BrokenThreadPool(executor._broken))
             return
     try:
-        work_queue._work(start)
+        successor = work_queue._work(start)
     except BaseException:
         _base.LOGGER.critical("Exception in worker", exc_info=True)
+        return
+    if successor is None:
+        return
+    # The pool's queue was replaced: this is one of CPython's threads now.
+    executor_reference, work_queue = successor
+    if _TAKES_CONTEXT:
+        _stock._worker(executor_reference, _stock.WorkerContext(None, ()), work_queue)
+    else:
+        _stock._worker(executor_reference, work_queue, None, ())
 
 
 class ThreadPoolExecutor(_ThreadPool, _StockPool, _base.Executor):  # type: ignore[misc]
@@ -232,6 +256,7 @@ class ThreadPoolExecutor(_ThreadPool, _StockPool, _base.Executor):  # type: igno
     _max_workers: Any = _Noted("_max_workers", lambda pool, most: pool._ropewalk_note_most(most))
     _broken: Any = _Noted("_broken", lambda pool, broken: pool._ropewalk_set_refuses(bool(broken)))
     _shutdown: Any = _Noted("_shutdown", lambda pool, _: pool._ropewalk_note_shutdown())
+    _work_queue: Any = _Replaced("_work_queue", lambda pool, new: pool._ropewalk_leave(new))
 
     def __init__(
         self,
@@ -287,15 +312,9 @@ class ThreadPoolExecutor(_ThreadPool, _StockPool, _base.Executor):  # type: igno
 
     @property
     def _threads(self) -> Any:  # noqa: ANN401
-        threads = self.__dict__["_threads"]
-        if threads and self._ropewalk_is_fast():
-            # Who looks finds those as well that were left to be started when they are needed.
-            try:  # noqa: SIM105 - contextlib is slow to import
-                self._work_queue._start_all(self._ropewalk_make_thread)
-            except RuntimeError:
-                # No thread can be started now: those are left that are there.
-                pass
-        return threads
+        if self._ropewalk_is_fast():
+            self._ropewalk_start_all()
+        return self.__dict__["_threads"]
 
     @_threads.setter
     def _threads(self, threads: object) -> None:
@@ -313,6 +332,37 @@ class ThreadPoolExecutor(_ThreadPool, _StockPool, _base.Executor):  # type: igno
     @_idle_semaphore.setter
     def _idle_semaphore(self, semaphore: object) -> None:
         self.__dict__["_idle_semaphore"] = semaphore
+
+    def _ropewalk_start_all(self) -> None:
+        """Start those as well that were left to be started when they are needed."""
+        if self.__dict__["_threads"]:
+            try:  # noqa: SIM105 - contextlib is slow to import
+                self._work_queue._start_all(self._ropewalk_make_thread)
+            except RuntimeError:
+                # No thread can be started now: those are left that are there.
+                pass
+
+    def _ropewalk_leave(self, work_queue: Any) -> None:  # noqa: ANN401
+        """Leave the pool to CPython's code, which works with any queue.
+
+        Its threads do what was submitted until now, and go on as CPython's.
+        """
+        self._ropewalk_start_all()
+        threads = self.__dict__["_threads"]
+        if threads:
+            # From now on CPython's code starts them.
+            self._work_queue._set_threads(len(threads))
+        parts = _StockPool(1, self._thread_name_prefix, self._initializer, self._initargs)
+        for name, value in vars(parts).items():
+            self.__dict__.setdefault(name, value)
+        _pools.discard(self)
+        for thread in list(threads):
+            _threads_queues[thread] = work_queue
+
+        def forgotten(_reference: object) -> None:
+            work_queue.put(None)
+
+        self._ropewalk_replace_queue((weakref.ref(self, forgotten), work_queue))
 
     def _ropewalk_note_most(self, most: float) -> None:
         if most > 0:
@@ -345,12 +395,7 @@ class ThreadPoolExecutor(_ThreadPool, _StockPool, _base.Executor):  # type: igno
         if not self._ropewalk_is_fast():
             _stock_pool._adjust_thread_count(self)
             return
-        if self._work_queue._claim_thread():
-            try:
-                self._ropewalk_make_thread()
-            except BaseException:
-                self._work_queue._start_none()
-                raise
+        self._work_queue._start_next(self._ropewalk_make_thread)
 
     def _ropewalk_start_asked(self) -> None:
         """Start a thread that a submit asked for; it takes that back if this fails."""
@@ -425,3 +470,7 @@ _HOOKS: dict[str, object] = {
     name: _written(ThreadPoolExecutor, name)
     for name in ("_adjust_thread_count", "_initializer_failed", "prepare_context", "BROKEN")
 }
+
+
+unannotated(globals())
+del unannotated
