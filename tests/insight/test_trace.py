@@ -399,3 +399,38 @@ def test_names_of_the_program_its_locks_and_its_pools_are_there(tmp_path: Path) 
     # Also where it is killed: it comes first.
     assert events[0]["name"] == "process_name"
     assert events[0]["args"]["name"].endswith("program.py")
+
+
+def test_a_lock_is_not_held_while_its_condition_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    text = """
+    import threading
+    from tests.traps.ways import until_blocked
+    lock = threading.RLock(name="cv")
+    outer, later = threading.Lock(name="a"), threading.Lock(name="b")
+    changed = threading.Condition(lock, name="changed")
+    def wait():
+        with outer, lock, lock, later:
+            changed.wait()
+    waiter = threading.Thread(target=wait, name="waiter")
+    waiter.start()
+    until_blocked(waiter)
+    with lock:
+        changed.notify_all()
+    waiter.join()
+    """
+    done = run(tmp_path, text, f"--trace={path}")
+    assert (done.returncode, done.stderr) == (0, "")
+    events = read(path)
+    all_slices = slices(events, lanes(events)["waiter"])
+    [wait] = [each for each in all_slices if each["name"] == "wait Condition 'changed'"]
+    begin, end = nanos(wait)
+    held = [nanos(each) for each in all_slices if each["name"] == "hold RLock 'cv'"]
+    # Twice before it, and twice after it, cut where b is released.
+    assert sum(last <= begin for _, last in held) == 2
+    assert sum(first >= end for first, _ in held) == 4 == len(held) - 2
+    for name in ("hold Lock 'a'", "hold Lock 'b'"):
+        held = [nanos(each) for each in all_slices if each["name"] == name]
+        # Up to a nanosecond at each cut.
+        total = max(last for _, last in held) - min(first for first, _ in held)
+        assert 0 <= total - sum(last - first for first, last in held) < 10

@@ -104,6 +104,16 @@ pub fn lock_taken(taking: Taking<'_>) -> Vec<Inversion> {
 /// Says that the calling thread has released a lock, and which thread had taken it. To the trace it
 /// was held if that is the same one.
 pub fn lock_released(lock: usize, owner: usize) {
+    released(lock, owner, false);
+}
+
+/// As [`lock_released`], of a lock that the calling thread's innermost wait has released: it was held
+/// until that began.
+pub fn lock_given_up(lock: usize, owner: usize) {
+    released(lock, owner, true);
+}
+
+fn released(lock: usize, owner: usize, by_wait: bool) {
     if owner != thread_word() {
         if let Some(owner) = find(owner) {
             owner.released.add(lock);
@@ -114,7 +124,9 @@ pub fn lock_released(lock: usize, owner: usize) {
         strike_off(me, held, lock);
         if let Some(place) = held.iter().rposition(|held| held.lock == lock) {
             if trace::is_tracing() {
-                trace::released(&mut held[place..], &me.waits_began());
+                let mut waits = me.waits_began();
+                let until = if by_wait { waits.pop() } else { None };
+                trace::released(&mut held[place..], &waits, until);
             }
             held.remove(place);
         }

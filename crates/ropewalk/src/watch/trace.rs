@@ -275,17 +275,24 @@ impl Sites {
 }
 
 /// The calling thread, which holds these locks, has released the first of them: before it sleeps in
-/// waits that began at those times, or in a handler that one of them runs.
-pub(super) fn released(held: &mut [Held], waits: &[u64]) {
+/// waits that began at those times, or in a handler that one of them runs. `until` is when the wait
+/// began that has released it, which is not among them.
+pub(super) fn released(held: &mut [Held], waits: &[u64], until: Option<u64>) {
     let Some(trace) = TRACE.get() else { return };
-    let at = now();
+    let at = until.unwrap_or_else(now);
     trace.write(|text| {
-        if waits.is_empty() {
+        if waits.is_empty() && until.is_none() {
             *text.awake = at;
         }
         // Slices of a lane must lie within each other: those that were taken later are cut in two.
         for each in held.iter_mut().rev() {
-            cut(text, each, waits, at);
+            if until.is_none() {
+                cut(text, each, waits, at);
+            } else if each.since < at {
+                cut(text, each, waits, at);
+                // As in `cut`.
+                each.since = at + 1;
+            }
         }
     });
 }
