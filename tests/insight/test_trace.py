@@ -434,3 +434,177 @@ def test_a_lock_is_not_held_while_its_condition_is_waited_for(tmp_path: Path) ->
         # Up to a nanosecond at each cut.
         total = max(last for _, last in held) - min(first for first, _ in held)
         assert 0 <= total - sum(last - first for first, last in held) < 10
+
+
+def test_a_wait_of_several_turns_is_one_slice(tmp_path: Path) -> None:
+    trace, report = tmp_path / "out.json", tmp_path / "report.json"
+    text = """
+    import queue, threading, time
+    jobs = queue.Queue(name="jobs")
+    def get():
+        for _ in range(300):
+            jobs.get()
+    def put():
+        for each in range(600):
+            jobs.put(each)
+            if each % 3 == 0:
+                time.sleep(0.0005)
+    threads = [threading.Thread(target=target) for target in [get] * 4 + [put] * 2]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    """
+    done = run(tmp_path, text, f"--trace={trace}", f"--report={report}")
+    assert (done.returncode, done.stderr) == (0, "")
+    name = "wait Queue.get 'jobs'"
+    durations = [each["dur"] / 1e6 for each in read(trace) if each["name"] == name]
+    things = json.loads(report.read_text())["things"]
+    [told] = [each["waits"] for each in things if each["name"] == "jobs"]
+    assert len(durations) == told["number"]
+    assert abs(sum(durations) - told["total"]) < 0.1 * told["total"]
+
+
+def test_every_arrow_to_a_thread_that_waits_has_an_end(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    text = """
+    import threading, time
+    from concurrent.futures import ThreadPoolExecutor
+    with ThreadPoolExecutor(2, "web") as pool:
+        for _ in range(50):
+            pool.submit(time.sleep, 0.001).result()
+            time.sleep(0.001)
+    for _ in range(20):
+        thread = threading.Thread(target=time.sleep, args=(0.001,))
+        thread.start()
+        thread.join()
+    """
+    done = run(tmp_path, text, f"--trace={path}")
+    assert (done.returncode, done.stderr) == (0, "")
+    events = read(path)
+    ends = {each["id"]: each for each in events if each["ph"] == "f"}
+    starts = {each["id"]: each for each in events if each["ph"] == "s"}
+    # One may be on its way when the trace ends.
+    assert len(starts) > 100
+    assert len(starts.keys() - ends.keys()) <= 1
+    # From submit to the thread of the pool.
+    names = lanes(events)
+    workers = {tid for name, tid in names.items() if name.startswith("web_")}
+    main = names["MainThread"]
+    arrows = [(starts[flow]["tid"], end["tid"]) for flow, end in ends.items()]
+    assert sum(start == main and end in workers for start, end in arrows) > 40
+    idle = [each for each in events if each["name"] == "idle"]
+    assert sum(each["tid"] in workers for each in idle) > 40
+
+
+def test_locks_that_are_held_at_the_end_are_there(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    text = """
+    import threading, time
+    from tests.traps.ways import until_blocked
+    big, held = threading.Lock(name="big"), threading.Event()
+    def hold():
+        with big:
+            held.set()
+            threading.Event().wait()
+    def wait():
+        with big:
+            pass
+    threading.Thread(target=hold, name="holder", daemon=True).start()
+    held.wait()
+    waiter = threading.Thread(target=wait, name="waiter", daemon=True)
+    waiter.start()
+    until_blocked(waiter)
+    own = threading.RLock(name="own")
+    own.acquire()
+    """
+    done = run(tmp_path, text, f"--trace={path}")
+    assert (done.returncode, done.stderr) == (0, "")
+    events = read(path)
+    names = lanes(events)
+    [hold] = [each for each in events if each["name"] == "hold Lock 'big'"]
+    [wait] = [each for each in events if each["name"] == "wait Lock 'big'"]
+    assert (hold["tid"], wait["tid"]) == (names["holder"], names["waiter"])
+    assert hold["ts"] < wait["ts"]
+    assert abs(hold["ts"] + hold["dur"] - wait["ts"] - wait["dur"]) < 5_000_000
+    [own] = [each for each in events if each["name"] == "hold RLock 'own'"]
+    assert own["tid"] == names["MainThread"]
+
+
+def test_a_lane_has_the_last_name_of_its_thread(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    text = """
+    import threading
+    event = threading.Event()
+    def work():
+        event.wait(0.01)
+        threading.current_thread().name = "after"
+        event.wait(0.01)
+    thread = threading.Thread(target=work, name="before")
+    thread.start()
+    thread.join()
+    """
+    done = run(tmp_path, text, f"--trace={path}")
+    assert (done.returncode, done.stderr) == (0, "")
+    events = read(path)
+    names = lanes(events)
+    assert names["before"] == names["after"]
+    order = [each["args"]["name"] for each in events if each["name"] == "thread_name"]
+    assert order.index("before") < order.index("after")
+
+
+def test_long_names_are_cut(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    text = """
+    import threading
+    from tests.traps.ways import until_blocked
+    lock = threading.Lock(name="lock" + "\\N{EURO SIGN}" * 1_000_000)
+    def wait():
+        with lock:
+            pass
+    thread = threading.Thread(target=wait, name="thread" + "x" * 1_000_000)
+    with lock:
+        thread.start()
+        until_blocked(thread)
+    thread.join()
+    """
+    done = run(tmp_path, text, f"--trace={path}")
+    assert (done.returncode, done.stderr) == (0, "")
+    events = read(path)
+    [tid] = [tid for name, tid in lanes(events).items() if name.startswith("threadxx")]
+    assert any(each["name"].startswith("wait Lock 'lock€") for each in slices(events, tid))
+    assert any(each["name"].startswith("hold Lock 'lock€") for each in events)
+    assert max(len(each["name"]) for each in events) < 400
+    ends = {each["id"] for each in events if each["ph"] == "f"}
+    assert ends <= {each["id"] for each in events if each["ph"] == "s"}
+
+
+def test_many_threads_at_once_take_little_room(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    text = """
+    import threading
+    lock = threading.Lock()
+    all_there = threading.Barrier(300)
+    def work(locks):
+        for lock in locks:
+            lock.acquire()
+        for lock in locks:
+            lock.release()
+        all_there.wait()
+    # More than a small piece has room for at once.
+    many = [threading.Lock() for _ in range(200)]
+    each = [many] + [[threading.Lock()] for _ in range(299)]
+    threads = [threading.Thread(target=work, args=(locks,)) for locks in each]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    """
+    done = run(tmp_path, text, f"--trace={path}")
+    assert (done.returncode, done.stderr) == (0, "")
+    events = read(path)
+    # When the first of them is released the others are cut, and so on.
+    assert len([each for each in events if "program.py:11" in each["name"]]) == 200 * 201 / 2
+    assert len([each for each in events if "program.py:12" in each["name"]]) == 299
+    used = len(path.read_text().replace(" " * 64, ""))
+    assert path.stat().st_size < used + 300 * 2 * os.sysconf("SC_PAGE_SIZE") + 10 * 65536

@@ -11,7 +11,9 @@ use super::report::Deadlock;
 use super::runtime::Resource;
 use super::tally::{ThreadTally, WaitedFor};
 use crate::platform;
-use crate::primitive::{AtomicU64, AtomicUsize, Ordering, Parker, ShortLock, thread_word};
+use crate::primitive::{
+    AtomicU32, AtomicU64, AtomicUsize, Ordering, Parker, ShortLock, thread_word,
+};
 
 /// A shared reference to a thread's record.
 pub type ThreadRef = Arc<ThreadInfo>;
@@ -24,6 +26,8 @@ pub struct ThreadInfo {
     /// 1 for the thread that the process began with, 2 for a background thread of the runtime.
     pub(super) role: AtomicUsize,
     name: ShortLock<Option<Arc<str>>>,
+    /// How often it was named.
+    named: AtomicU32,
     pub(super) parker: Parker,
     /// The innermost wait of this thread; a wait begun inside a signal handler stands before the
     /// one that it interrupted.
@@ -37,6 +41,9 @@ pub struct ThreadInfo {
     pub(super) tally: ThreadTally,
     #[cfg(all(unix, not(loom)))]
     pub(crate) released: ReleasedByOthers,
+    /// What an observer notes of the thread, for when others ask.
+    #[cfg(all(unix, not(loom)))]
+    pub(crate) notes: std::sync::OnceLock<Arc<dyn std::any::Any + Send + Sync>>,
 }
 
 #[derive(Debug)]
@@ -112,6 +119,7 @@ impl ThreadInfo {
             native_id: AtomicU64::new(native_id),
             role: AtomicUsize::new(usize::from(platform::is_main_thread(native_id))),
             name: ShortLock::new(None),
+            named: AtomicU32::new(0),
             parker: Parker::new(),
             waiting: ShortLock::new(Innermost(std::ptr::null())),
             refusal: ShortLock::new(None),
@@ -120,6 +128,8 @@ impl ThreadInfo {
             tally: ThreadTally::new(),
             #[cfg(all(unix, not(loom)))]
             released: ReleasedByOthers::new(),
+            #[cfg(all(unix, not(loom)))]
+            notes: std::sync::OnceLock::new(),
         }
     }
 
@@ -146,7 +156,16 @@ impl ThreadInfo {
     pub fn set_name(&self, name: impl Into<Arc<str>>) {
         let new = Some(name.into());
         let old = std::mem::replace(&mut *self.name.lock(), new);
+        // Relaxed: who sees it late writes the new name with its next event.
+        self.named.fetch_add(1, Ordering::Relaxed);
         drop(old);
+    }
+
+    /// How often it was named: whether it has another name than when this was asked last.
+    #[cfg(all(unix, not(loom)))]
+    #[inline]
+    pub(crate) fn times_named(&self) -> u32 {
+        self.named.load(Ordering::Relaxed)
     }
 
     /// Whether this is the thread that the process began with. `false` where that is unknown.
