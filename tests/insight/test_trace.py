@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tests.deadlock.programs import run
-from tests.insight.programs import Program
+from tests.insight.traces import lanes, nanos, read, slices
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    Event = dict[str, Any]
 
 PROGRAM = """
 import queue, threading
@@ -36,63 +32,6 @@ for each in range(3):
     jobs.put(each)
 thread.join()
 """
-
-
-def read(path: Path) -> list[Event]:
-    """Read a trace; one that was cut off has no end, which the format allows."""
-    text = path.read_text().rstrip()
-    if not text.endswith("]"):
-        text = text.rstrip(" \n,") + "]"
-    events: list[Event] = json.loads(text)
-    check(events)
-    return events
-
-
-def nanos(event: Event) -> tuple[int, int]:
-    """When an event begins and ends."""
-    start = round(event["ts"] * 1000)
-    return start, start + round(event.get("dur", 0) * 1000)
-
-
-def check(events: list[Event]) -> None:
-    """Slices of a lane lie within each other or apart (viewers drop others); arrows go onwards."""
-    spans = [
-        (event["tid"], start, -end)
-        for event in events
-        if event["ph"] == "X"
-        for start, end in [nanos(event)]
-    ]
-    lane = None
-    open_ends: list[int] = []
-    for tid, start, negative in sorted(spans):
-        if tid != lane:
-            lane, open_ends = tid, []
-        while open_ends and open_ends[-1] <= start:
-            open_ends.pop()
-        assert not open_ends or -negative <= open_ends[-1], (tid, start, -negative, open_ends)
-        open_ends.append(-negative)
-    # Each end of an arrow lies where a slice begins that takes some time.
-    begins = {(tid, start) for tid, start, negative in spans if start < -negative}
-    starts = {}
-    for event in events:
-        if event["ph"] in "sf":
-            assert (event["tid"], nanos(event)[0]) in begins, event
-        if event["ph"] == "s":
-            assert event["id"] not in starts
-            starts[event["id"]] = event
-    for event in events:
-        if event["ph"] == "f":
-            assert nanos(starts[event["id"]]) < nanos(event)
-
-
-def lanes(events: list[Event]) -> dict[str, int]:
-    """The threads' numbers by their names."""
-    names = [event for event in events if event["name"] == "thread_name"]
-    return {event["args"]["name"]: event["tid"] for event in names}
-
-
-def slices(events: list[Event], tid: int) -> list[Event]:
-    return [event for event in events if event["ph"] == "X" and event["tid"] == tid]
 
 
 def test_waits_wakes_and_holds_are_there(tmp_path: Path) -> None:
@@ -251,26 +190,6 @@ def test_locks_that_another_thread_releases_are_not_kept(tmp_path: Path) -> None
     assert "releaser" in lanes(events)
 
 
-def test_a_killed_program_leaves_what_it_wrote(tmp_path: Path) -> None:
-    path = tmp_path / "out.json"
-    text = """
-    lock = threading.Lock()
-    lock.acquire()
-    thread = threading.Thread(target=lock.acquire, name="waiter", daemon=True)
-    thread.start()
-    until_blocked(thread)
-    lock.release()
-    thread.join()
-    ready()
-    """
-    with Program(tmp_path, text, f"--trace={path}") as program:
-        os.kill(program.pid, signal.SIGKILL)
-        program.process.wait()
-    events = read(path)
-    waiter = lanes(events)["waiter"]
-    assert any(each["name"].startswith("wait Lock") for each in slices(events, waiter))
-
-
 def test_waits_that_go_on_at_the_end_are_there(tmp_path: Path) -> None:
     path = tmp_path / "out.json"
     text = """
@@ -287,81 +206,6 @@ def test_waits_that_go_on_at_the_end_are_there(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     tid = int(done.stdout)
     assert any("wait Event" in each["name"] for each in slices(read(path), tid))
-
-
-def test_a_child_does_not_write_into_it(tmp_path: Path) -> None:
-    path = tmp_path / "out.json"
-    text = """
-    import os, threading
-    pid = os.fork()
-    lock = threading.Lock()
-    for _ in range(10):
-        with lock:
-            pass
-    if pid:
-        os.wait()
-    """
-    done = run(tmp_path, text, f"--trace={path}")
-    assert (done.returncode, done.stderr) == (0, "")
-    events = read(path)
-    assert len([each for each in events if "program.py" in each["name"]]) == 10
-    assert len({each["pid"] for each in events}) == 1
-
-
-def test_a_trace_that_cannot_be_written_changes_nothing_else(tmp_path: Path) -> None:
-    done = run(tmp_path, "print('done')", "--trace=/no/such/folder/out.json")
-    assert (done.returncode, done.stdout) == (0, "done\n")
-    assert done.stderr.startswith("ropewalk: the trace cannot be written: ")
-    done = run(tmp_path, "print('done')", "--trace=/dev/full")
-    assert (done.returncode, done.stdout) == (0, "done\n")
-    assert done.stderr.startswith("ropewalk: the trace cannot be written: ")
-
-
-def test_a_second_trace_leaves_one_that_is_being_written_whole(tmp_path: Path) -> None:
-    path = tmp_path / "out.json"
-    text = """
-    lock = threading.Lock()
-    ready()
-    for _ in range(5000):
-        with lock:
-            pass
-    """
-    with Program(tmp_path, text, f"--trace={path}") as first, path.open() as file:
-        done = run(tmp_path, "print('second')", f"--trace={path}")
-        assert (done.returncode, done.stdout, done.stderr) == (0, "second\n", "")
-        assert first.end()[0] == 0
-        # The first one's, which has no name any more.
-        assert file.read().count("hold Lock") == 5000
-    # The second one's.
-    assert not any(event["ph"] == "X" for event in read(path))
-
-
-def test_a_short_thread_takes_little_room(tmp_path: Path) -> None:
-    path = tmp_path / "out.json"
-    text = """
-    import threading
-    lock = threading.Lock()
-    def work():
-        with lock:
-            pass
-    for _ in range(500):
-        thread = threading.Thread(target=work)
-        thread.start()
-        thread.join()
-    # More than are alive at a time leave pieces, and they are used up.
-    threads = [threading.Thread(target=lambda: [work() for _ in range(500)]) for _ in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    """
-    done = run(tmp_path, text, f"--trace={path}")
-    assert (done.returncode, done.stderr) == (0, "")
-    events = read(path)
-    assert len([each for each in events if "program.py:2" in each["name"]]) >= 500 + 20 * 500
-    text = path.read_text()
-    # Spaces are what has no use: at most a piece of each thread that was there at the same time.
-    assert text.count("  " * 64) * 128 < 25 * 65536
 
 
 def test_names_of_the_program_its_locks_and_its_pools_are_there(tmp_path: Path) -> None:
@@ -551,60 +395,3 @@ def test_a_lane_has_the_last_name_of_its_thread(tmp_path: Path) -> None:
     assert names["before"] == names["after"]
     order = [each["args"]["name"] for each in events if each["name"] == "thread_name"]
     assert order.index("before") < order.index("after")
-
-
-def test_long_names_are_cut(tmp_path: Path) -> None:
-    path = tmp_path / "out.json"
-    text = """
-    import threading
-    from tests.traps.ways import until_blocked
-    lock = threading.Lock(name="lock" + "\\N{EURO SIGN}" * 1_000_000)
-    def wait():
-        with lock:
-            pass
-    thread = threading.Thread(target=wait, name="thread" + "x" * 1_000_000)
-    with lock:
-        thread.start()
-        until_blocked(thread)
-    thread.join()
-    """
-    done = run(tmp_path, text, f"--trace={path}")
-    assert (done.returncode, done.stderr) == (0, "")
-    events = read(path)
-    [tid] = [tid for name, tid in lanes(events).items() if name.startswith("threadxx")]
-    assert any(each["name"].startswith("wait Lock 'lock€") for each in slices(events, tid))
-    assert any(each["name"].startswith("hold Lock 'lock€") for each in events)
-    assert max(len(each["name"]) for each in events) < 400
-    ends = {each["id"] for each in events if each["ph"] == "f"}
-    assert ends <= {each["id"] for each in events if each["ph"] == "s"}
-
-
-def test_many_threads_at_once_take_little_room(tmp_path: Path) -> None:
-    path = tmp_path / "out.json"
-    text = """
-    import threading
-    lock = threading.Lock()
-    all_there = threading.Barrier(300)
-    def work(locks):
-        for lock in locks:
-            lock.acquire()
-        for lock in locks:
-            lock.release()
-        all_there.wait()
-    # More than a small piece has room for at once.
-    many = [threading.Lock() for _ in range(200)]
-    each = [many] + [[threading.Lock()] for _ in range(299)]
-    threads = [threading.Thread(target=work, args=(locks,)) for locks in each]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    """
-    done = run(tmp_path, text, f"--trace={path}")
-    assert (done.returncode, done.stderr) == (0, "")
-    events = read(path)
-    # When the first of them is released the others are cut, and so on.
-    assert len([each for each in events if "program.py:11" in each["name"]]) == 200 * 201 / 2
-    assert len([each for each in events if "program.py:12" in each["name"]]) == 299
-    used = len(path.read_text().replace(" " * 64, ""))
-    assert path.stat().st_size < used + 300 * 2 * os.sysconf("SC_PAGE_SIZE") + 10 * 65536

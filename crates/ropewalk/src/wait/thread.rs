@@ -11,6 +11,8 @@ use super::report::Deadlock;
 use super::runtime::Resource;
 use super::tally::{ThreadTally, WaitedFor};
 use crate::platform;
+#[cfg(all(unix, not(loom)))]
+use crate::primitive::OnceLock;
 use crate::primitive::{
     AtomicU32, AtomicU64, AtomicUsize, Ordering, Parker, ShortLock, thread_word,
 };
@@ -43,7 +45,7 @@ pub struct ThreadInfo {
     pub(crate) released: ReleasedByOthers,
     /// What an observer notes of the thread, for when others ask.
     #[cfg(all(unix, not(loom)))]
-    pub(crate) notes: std::sync::OnceLock<Arc<dyn std::any::Any + Send + Sync>>,
+    pub(crate) notes: OnceLock<Arc<dyn std::any::Any + Send + Sync>>,
 }
 
 #[derive(Debug)]
@@ -129,7 +131,7 @@ impl ThreadInfo {
             #[cfg(all(unix, not(loom)))]
             released: ReleasedByOthers::new(),
             #[cfg(all(unix, not(loom)))]
-            notes: std::sync::OnceLock::new(),
+            notes: OnceLock::new(),
         }
     }
 

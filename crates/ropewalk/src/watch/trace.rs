@@ -158,7 +158,10 @@ pub fn start_trace(path: &Path) -> io::Result<()> {
     if TRACE.set(Trace { file, end, left, pid, problem }).is_err() {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
-    LANE.with_borrow_mut(|lane| lane.piece = Some(first));
+    LANE.with_borrow_mut(|lane| {
+        lane.piece = Some(first);
+        lane.size = GRAIN;
+    });
     measure_exactly();
     held::set(held::TRACE, true);
     Ok(())
@@ -385,31 +388,43 @@ impl Trace {
     }
 
     /// The text of the calling thread's lane, with its name in it if that is new.
+    #[inline]
     fn begin<'a>(&self, lane: &'a mut Lane) -> Text<'a> {
-        let thread = lane.thread.get_or_insert_with(current);
-        if lane.tail.is_empty() {
-            lane.tail = self.tail_of(thread);
+        if lane.thread.as_ref().is_none_or(|thread| thread.times_named() != lane.named) {
+            self.name(lane);
         }
         let Lane { text, tail, last, awake, .. } = lane;
-        let mut text = Text { to: text, tail, last, awake };
-        let named = thread.times_named();
-        if named != lane.named {
-            lane.named = named;
-            if let Some(its) = thread.name() {
-                name(&mut text, &its);
-            }
+        Text { to: text, tail, last, awake }
+    }
+
+    #[cold]
+    fn name(&self, lane: &mut Lane) {
+        let Lane { thread, text, tail, last, awake, named, .. } = lane;
+        let thread = thread.get_or_insert_with(current);
+        if tail.is_empty() {
+            *tail = self.tail_of(thread);
         }
-        text
+        *named = thread.times_named();
+        if let Some(its) = thread.name() {
+            name(&mut Text { to: text, tail, last, awake }, &its);
+        }
     }
 
     /// Writes the wait that a thread is in, and the locks that it holds.
     fn write_what_goes_on(&self, thread: &ThreadInfo) {
-        let wait = thread.look(|wait| {
-            wait.filter(|wait| !wait.what.is_internal())
-                .map(|wait| (wait.since, look_at_wait(&wait)))
-        });
-        let mut held = Vec::new();
-        held::each_held(thread, |lock| held.extend(lock.title.clone().map(|it| (it, lock.since))));
+        let (wait, held) = {
+            // Keeps forks away, whose child must find nothing locked.
+            let _looking = super::deadlock::no_looks();
+            let wait = thread.look(|wait| {
+                wait.filter(|wait| !wait.what.is_internal())
+                    .map(|wait| (wait.since, look_at_wait(&wait)))
+            });
+            let mut held = Vec::new();
+            held::each_held(thread, |lock| {
+                held.extend(lock.title.clone().map(|title| (title, lock.since)));
+            });
+            (wait, held)
+        };
         if wait.is_none() && held.is_empty() {
             return;
         }
