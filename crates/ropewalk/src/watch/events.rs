@@ -58,11 +58,8 @@ impl Title<'_> {
             to.push(b' ');
             to.extend_from_slice(quote);
             // Of a place in a file the end is what matters.
-            if self.quoted {
-                push_name(to, name)
-            } else {
-                push_end(to, name)
-            }
+            let push = if self.quoted { push_name } else { push_end };
+            push(to, name);
             to.extend_from_slice(quote);
         }
     }
@@ -153,7 +150,7 @@ fn push_end(to: &mut Vec<u8>, name: &str) {
     if name.len() <= NAME_BYTES {
         return push_escaped(to, name);
     }
-    let start = (name.len() - NAME_BYTES..).find(|place| name.is_char_boundary(*place));
+    let start = (name.len() - NAME_BYTES..name.len()).find(|place| name.is_char_boundary(*place));
     to.extend_from_slice("\u{2026}".as_bytes());
     push_escaped(to, &name[start.unwrap_or(name.len())..]);
 }
