@@ -167,6 +167,64 @@ def test_what_is_released_by_another_thread_is_not_held(tmp_path: Path) -> None:
     assert silent(tmp_path, program, "--lock-order") == "end\n"
 
 
+def test_what_a_condition_waits_without_is_not_held(tmp_path: Path) -> None:
+    text = """
+    import os, signal, threading
+    lock, other = threading.RLock(), threading.Lock()
+    changed = threading.Condition(lock)
+    signal.signal(signal.SIGUSR1, lambda *_: (other.acquire(), other.release()))
+    thread = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGUSR1))
+    thread.start()
+    with lock, lock:
+        changed.wait(0.5)
+    thread.join()
+    def run():
+        with other, lock:
+            pass
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    """
+    assert run(tmp_path, text, "--lock-order").stderr == ""
+
+
+def test_a_condition_takes_its_lock_again(tmp_path: Path) -> None:
+    text = """
+    import threading
+    lock, other = threading.Lock(), threading.Lock()
+    changed = threading.Condition(lock)
+    with lock, other:
+        changed.wait(0.01)
+    """
+    done = run(tmp_path, text, "--lock-order")
+    assert done.stderr.count("locks are taken in both orders") == 1
+    assert "program.py:5" in done.stderr, done.stderr
+
+
+def test_a_wait_that_an_exception_ends_takes_the_lock_again(tmp_path: Path) -> None:
+    text = """
+    import signal, threading
+    lock, other = threading.RLock(), threading.Lock()
+    changed = threading.Condition(lock)
+    def stop(*args):
+        raise InterruptedError
+    signal.signal(signal.SIGALRM, stop)
+    with lock:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        try:
+            with other:
+                changed.wait()
+        except InterruptedError:
+            pass
+        else:
+            raise AssertionError
+    assert not lock._is_owned() and not other.locked()
+    """
+    done = run(tmp_path, text, "--lock-order")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("locks are taken in both orders") == 1
+
+
 def test_what_many_locks_leave_is_found_at_once(tmp_path: Path) -> None:
     # Looking through all pairs for each lock that is freed would take minutes.
     program = """

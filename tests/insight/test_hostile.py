@@ -16,7 +16,7 @@ import pytest
 from tests.deadlock.programs import run
 from tests.face.programs import LIMIT, environment
 from tests.insight.programs import ROOT, Program, ropewalk, says
-from tests.insight.test_trace import read
+from tests.insight.traces import read
 from tests.traps.ways import until
 
 if TYPE_CHECKING:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tests.deadlock.programs import run
-from tests.insight.programs import Program
+from tests.insight.traces import lanes, nanos, read, slices
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    Event = dict[str, Any]
 
 PROGRAM = """
 import queue, threading
@@ -36,63 +32,6 @@ for each in range(3):
     jobs.put(each)
 thread.join()
 """
-
-
-def read(path: Path) -> list[Event]:
-    """Read a trace; one that was cut off has no end, which the format allows."""
-    text = path.read_text().rstrip()
-    if not text.endswith("]"):
-        text = text.rstrip(" \n,") + "]"
-    events: list[Event] = json.loads(text)
-    check(events)
-    return events
-
-
-def nanos(event: Event) -> tuple[int, int]:
-    """When an event begins and ends."""
-    start = round(event["ts"] * 1000)
-    return start, start + round(event.get("dur", 0) * 1000)
-
-
-def check(events: list[Event]) -> None:
-    """Slices of a lane lie within each other or apart (viewers drop others); arrows go onwards."""
-    spans = [
-        (event["tid"], start, -end)
-        for event in events
-        if event["ph"] == "X"
-        for start, end in [nanos(event)]
-    ]
-    lane = None
-    open_ends: list[int] = []
-    for tid, start, negative in sorted(spans):
-        if tid != lane:
-            lane, open_ends = tid, []
-        while open_ends and open_ends[-1] <= start:
-            open_ends.pop()
-        assert not open_ends or -negative <= open_ends[-1], (tid, start, -negative, open_ends)
-        open_ends.append(-negative)
-    # Each end of an arrow lies where a slice begins that takes some time.
-    begins = {(tid, start) for tid, start, negative in spans if start < -negative}
-    starts = {}
-    for event in events:
-        if event["ph"] in "sf":
-            assert (event["tid"], nanos(event)[0]) in begins, event
-        if event["ph"] == "s":
-            assert event["id"] not in starts
-            starts[event["id"]] = event
-    for event in events:
-        if event["ph"] == "f":
-            assert nanos(starts[event["id"]]) < nanos(event)
-
-
-def lanes(events: list[Event]) -> dict[str, int]:
-    """The threads' numbers by their names."""
-    names = [event for event in events if event["name"] == "thread_name"]
-    return {event["args"]["name"]: event["tid"] for event in names}
-
-
-def slices(events: list[Event], tid: int) -> list[Event]:
-    return [event for event in events if event["ph"] == "X" and event["tid"] == tid]
 
 
 def test_waits_wakes_and_holds_are_there(tmp_path: Path) -> None:
@@ -251,26 +190,6 @@ def test_locks_that_another_thread_releases_are_not_kept(tmp_path: Path) -> None
     assert "releaser" in lanes(events)
 
 
-def test_a_killed_program_leaves_what_it_wrote(tmp_path: Path) -> None:
-    path = tmp_path / "out.json"
-    text = """
-    lock = threading.Lock()
-    lock.acquire()
-    thread = threading.Thread(target=lock.acquire, name="waiter", daemon=True)
-    thread.start()
-    until_blocked(thread)
-    lock.release()
-    thread.join()
-    ready()
-    """
-    with Program(tmp_path, text, f"--trace={path}") as program:
-        os.kill(program.pid, signal.SIGKILL)
-        program.process.wait()
-    events = read(path)
-    waiter = lanes(events)["waiter"]
-    assert any(each["name"].startswith("wait Lock") for each in slices(events, waiter))
-
-
 def test_waits_that_go_on_at_the_end_are_there(tmp_path: Path) -> None:
     path = tmp_path / "out.json"
     text = """
@@ -287,81 +206,6 @@ def test_waits_that_go_on_at_the_end_are_there(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     tid = int(done.stdout)
     assert any("wait Event" in each["name"] for each in slices(read(path), tid))
-
-
-def test_a_child_does_not_write_into_it(tmp_path: Path) -> None:
-    path = tmp_path / "out.json"
-    text = """
-    import os, threading
-    pid = os.fork()
-    lock = threading.Lock()
-    for _ in range(10):
-        with lock:
-            pass
-    if pid:
-        os.wait()
-    """
-    done = run(tmp_path, text, f"--trace={path}")
-    assert (done.returncode, done.stderr) == (0, "")
-    events = read(path)
-    assert len([each for each in events if "program.py" in each["name"]]) == 10
-    assert len({each["pid"] for each in events}) == 1
-
-
-def test_a_trace_that_cannot_be_written_changes_nothing_else(tmp_path: Path) -> None:
-    done = run(tmp_path, "print('done')", "--trace=/no/such/folder/out.json")
-    assert (done.returncode, done.stdout) == (0, "done\n")
-    assert done.stderr.startswith("ropewalk: the trace cannot be written: ")
-    done = run(tmp_path, "print('done')", "--trace=/dev/full")
-    assert (done.returncode, done.stdout) == (0, "done\n")
-    assert done.stderr.startswith("ropewalk: the trace cannot be written: ")
-
-
-def test_a_second_trace_leaves_one_that_is_being_written_whole(tmp_path: Path) -> None:
-    path = tmp_path / "out.json"
-    text = """
-    lock = threading.Lock()
-    ready()
-    for _ in range(5000):
-        with lock:
-            pass
-    """
-    with Program(tmp_path, text, f"--trace={path}") as first, path.open() as file:
-        done = run(tmp_path, "print('second')", f"--trace={path}")
-        assert (done.returncode, done.stdout, done.stderr) == (0, "second\n", "")
-        assert first.end()[0] == 0
-        # The first one's, which has no name any more.
-        assert file.read().count("hold Lock") == 5000
-    # The second one's.
-    assert not any(event["ph"] == "X" for event in read(path))
-
-
-def test_a_short_thread_takes_little_room(tmp_path: Path) -> None:
-    path = tmp_path / "out.json"
-    text = """
-    import threading
-    lock = threading.Lock()
-    def work():
-        with lock:
-            pass
-    for _ in range(500):
-        thread = threading.Thread(target=work)
-        thread.start()
-        thread.join()
-    # More than are alive at a time leave pieces, and they are used up.
-    threads = [threading.Thread(target=lambda: [work() for _ in range(500)]) for _ in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    """
-    done = run(tmp_path, text, f"--trace={path}")
-    assert (done.returncode, done.stderr) == (0, "")
-    events = read(path)
-    assert len([each for each in events if "program.py:2" in each["name"]]) >= 500 + 20 * 500
-    text = path.read_text()
-    # Spaces are what has no use: at most a piece of each thread that was there at the same time.
-    assert text.count("  " * 64) * 128 < 25 * 65536
 
 
 def test_names_of_the_program_its_locks_and_its_pools_are_there(tmp_path: Path) -> None:
@@ -399,3 +243,155 @@ def test_names_of_the_program_its_locks_and_its_pools_are_there(tmp_path: Path) 
     # Also where it is killed: it comes first.
     assert events[0]["name"] == "process_name"
     assert events[0]["args"]["name"].endswith("program.py")
+
+
+def test_a_lock_is_not_held_while_its_condition_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    text = """
+    import threading
+    from tests.traps.ways import until_blocked
+    lock = threading.RLock(name="cv")
+    outer, later = threading.Lock(name="a"), threading.Lock(name="b")
+    changed = threading.Condition(lock, name="changed")
+    def wait():
+        with outer, lock, lock, later:
+            changed.wait()
+    waiter = threading.Thread(target=wait, name="waiter")
+    waiter.start()
+    until_blocked(waiter)
+    with lock:
+        changed.notify_all()
+    waiter.join()
+    """
+    done = run(tmp_path, text, f"--trace={path}")
+    assert (done.returncode, done.stderr) == (0, "")
+    events = read(path)
+    all_slices = slices(events, lanes(events)["waiter"])
+    [wait] = [each for each in all_slices if each["name"] == "wait Condition 'changed'"]
+    begin, end = nanos(wait)
+    held = [nanos(each) for each in all_slices if each["name"] == "hold RLock 'cv'"]
+    # Twice before it, and twice after it, cut where b is released.
+    assert sum(last <= begin for _, last in held) == 2
+    assert sum(first >= end for first, _ in held) == 4 == len(held) - 2
+    for name in ("hold Lock 'a'", "hold Lock 'b'"):
+        held = [nanos(each) for each in all_slices if each["name"] == name]
+        # Up to a nanosecond at each cut.
+        total = max(last for _, last in held) - min(first for first, _ in held)
+        assert 0 <= total - sum(last - first for first, last in held) < 10
+
+
+def test_a_wait_of_several_turns_is_one_slice(tmp_path: Path) -> None:
+    trace, report = tmp_path / "out.json", tmp_path / "report.json"
+    text = """
+    import queue, threading, time
+    jobs = queue.Queue(name="jobs")
+    def get():
+        for _ in range(300):
+            jobs.get()
+    def put():
+        for each in range(600):
+            jobs.put(each)
+            if each % 3 == 0:
+                time.sleep(0.0005)
+    threads = [threading.Thread(target=target) for target in [get] * 4 + [put] * 2]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    """
+    done = run(tmp_path, text, f"--trace={trace}", f"--report={report}")
+    assert (done.returncode, done.stderr) == (0, "")
+    name = "wait Queue.get 'jobs'"
+    durations = [each["dur"] / 1e6 for each in read(trace) if each["name"] == name]
+    things = json.loads(report.read_text())["things"]
+    [told] = [each["waits"] for each in things if each["name"] == "jobs"]
+    assert len(durations) == told["number"]
+    assert abs(sum(durations) - told["total"]) < 0.1 * told["total"]
+
+
+def test_every_arrow_to_a_thread_that_waits_has_an_end(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    text = """
+    import threading, time
+    from concurrent.futures import ThreadPoolExecutor
+    with ThreadPoolExecutor(2, "web") as pool:
+        for _ in range(50):
+            pool.submit(time.sleep, 0.001).result()
+            time.sleep(0.001)
+    for _ in range(20):
+        thread = threading.Thread(target=time.sleep, args=(0.001,))
+        thread.start()
+        thread.join()
+    """
+    done = run(tmp_path, text, f"--trace={path}")
+    assert (done.returncode, done.stderr) == (0, "")
+    events = read(path)
+    ends = {each["id"]: each for each in events if each["ph"] == "f"}
+    starts = {each["id"]: each for each in events if each["ph"] == "s"}
+    # One may be on its way when the trace ends.
+    assert len(starts) > 100
+    assert len(starts.keys() - ends.keys()) <= 1
+    # From submit to the thread of the pool.
+    names = lanes(events)
+    workers = {tid for name, tid in names.items() if name.startswith("web_")}
+    main = names["MainThread"]
+    arrows = [(starts[flow]["tid"], end["tid"]) for flow, end in ends.items()]
+    assert sum(start == main and end in workers for start, end in arrows) > 40
+    idle = [each for each in events if each["name"] == "idle"]
+    assert sum(each["tid"] in workers for each in idle) > 40
+
+
+def test_locks_that_are_held_at_the_end_are_there(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    text = """
+    import threading, time
+    from tests.traps.ways import until_blocked
+    big, held = threading.Lock(name="big"), threading.Event()
+    def hold():
+        with big:
+            held.set()
+            threading.Event().wait()
+    def wait():
+        with big:
+            pass
+    threading.Thread(target=hold, name="holder", daemon=True).start()
+    held.wait()
+    waiter = threading.Thread(target=wait, name="waiter", daemon=True)
+    waiter.start()
+    until_blocked(waiter)
+    own = threading.RLock(name="own")
+    own.acquire()
+    """
+    done = run(tmp_path, text, f"--trace={path}")
+    assert (done.returncode, done.stderr) == (0, "")
+    events = read(path)
+    names = lanes(events)
+    [hold] = [each for each in events if each["name"] == "hold Lock 'big'"]
+    [wait] = [each for each in events if each["name"] == "wait Lock 'big'"]
+    assert (hold["tid"], wait["tid"]) == (names["holder"], names["waiter"])
+    assert hold["ts"] < wait["ts"]
+    assert abs(hold["ts"] + hold["dur"] - wait["ts"] - wait["dur"]) < 5_000_000
+    [own] = [each for each in events if each["name"] == "hold RLock 'own'"]
+    assert own["tid"] == names["MainThread"]
+
+
+def test_a_lane_has_the_last_name_of_its_thread(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    text = """
+    import threading
+    event = threading.Event()
+    def work():
+        event.wait(0.01)
+        threading.current_thread().name = "after"
+        event.wait(0.01)
+    thread = threading.Thread(target=work, name="before")
+    thread.start()
+    thread.join()
+    """
+    done = run(tmp_path, text, f"--trace={path}")
+    assert (done.returncode, done.stderr) == (0, "")
+    events = read(path)
+    names = lanes(events)
+    assert names["before"] == names["after"]
+    order = [each["args"]["name"] for each in events if each["name"] == "thread_name"]
+    assert order.index("before") < order.index("after")

@@ -157,6 +157,12 @@ impl PyCondition {
     /// Waits, the calling thread owning the lock, which is `any`.
     fn wait_until(&self, py: Python<'_>, any: &AnyLock, deadline: Deadline) -> PyResult<bool> {
         let lock = match any.kind() {
+            Ok(lock) if order::is_checked() => {
+                return order::giving_up(py, lock, |released| {
+                    let result = self.core.wait_until_telling(lock, deadline, released);
+                    Ok(result.map_err(Error::from)?)
+                });
+            }
             Ok(lock) => return Ok(self.core.wait_until(lock, deadline).map_err(Error::from)?),
             Err(lock) => lock.bind(py),
         };

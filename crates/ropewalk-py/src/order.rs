@@ -3,6 +3,8 @@
 
 #![forbid(unsafe_code)]
 
+use std::cell::Cell;
+
 use pyo3::intern;
 use pyo3::prelude::*;
 use ropewalk::sync::Held;
@@ -75,6 +77,31 @@ pub(crate) fn release(lock: Held<'_>) -> Result<(), Error> {
         watch::lock_released(lock.resource(), owner);
     }
     Ok(())
+}
+
+/// Calls `wait`, a wait on a condition that releases this lock, calls what it is given then, and takes
+/// the lock again. An exception is to be what it returns, and not pending.
+#[cold]
+pub(crate) fn giving_up<R>(
+    py: Python<'_>,
+    lock: Held<'_>,
+    wait: impl FnOnce(&dyn Fn()) -> PyResult<R>,
+) -> PyResult<R> {
+    let (owner, times) = (lock.owner(), lock.depth_hint());
+    let is_released = Cell::new(false);
+    let result = wait(&|| {
+        is_released.set(true);
+        for _ in 0..times {
+            watch::lock_given_up(lock.resource(), owner.unwrap_or_default());
+        }
+    });
+    // Nearly always; not if taking it again was interrupted twice.
+    if is_released.get() && lock.owner() == Some(wait::current().word()) {
+        for _ in 0..times {
+            taken(py, lock, true);
+        }
+    }
+    result
 }
 
 /// A lock is free from now on, whoever holds it.

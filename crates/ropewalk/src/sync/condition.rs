@@ -134,6 +134,20 @@ impl Condition {
         lock: impl Into<Held<'a>>,
         deadline: Deadline,
     ) -> Result<bool, ConditionError> {
+        self.wait_until_telling(lock, deadline, || {})
+    }
+
+    /// As [`Condition::wait_until`]; calls `released`, which must not wait, when it has released the
+    /// lock and before it sleeps.
+    ///
+    /// # Errors
+    /// As [`Condition::wait`].
+    pub fn wait_until_telling<'a>(
+        &self,
+        lock: impl Into<Held<'a>>,
+        deadline: Deadline,
+        released: impl FnOnce(),
+    ) -> Result<bool, ConditionError> {
         let lock = lock.into();
         let mut saved = None;
         let handed_over = Cell::new(false);
@@ -143,6 +157,9 @@ impl Condition {
         let result = self.wait_releasing(deadline, next, &handed_over, || {
             // Who gets the lock can run when this thread sleeps.
             saved = owing(|| lock.release_all());
+            if saved.is_some() {
+                released();
+            }
             saved.is_some()
         });
         // If not even an exception kept it from being released, it was not held.

@@ -164,10 +164,12 @@ fn stand_and_sleep(
         if let Some(object) = unsafe { object.as_ref() } {
             me.tally.count(object, since, in_vain);
             if is_exact() {
-                observer().waited(&me, object, since);
+                observer().waited(&me, Some(object), since);
             }
         } else if request.what.is_passing() {
             me.tally.count_passing(request.what.kind(), since, in_vain);
+        } else if is_exact() {
+            observer().waited(&me, None, since);
         }
         match result {
             // Ctrl-C that came before the refusal would have ended the wait: it is the answer.

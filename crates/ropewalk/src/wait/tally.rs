@@ -12,7 +12,7 @@ use super::runtime::ResourceKind;
 use crate::primitive::{now, now_coarse};
 
 /// The waits of the first class are shorter than two to this power of nanoseconds; each further
-/// class reaches twice as far.
+/// class reaches four times as far, the last but one for some hours.
 const FIRST_BITS: u32 = 13;
 const CLASSES: usize = 18;
 /// A class that is as full as this counts no more: it would begin again at 0. (With wider numbers a
@@ -44,7 +44,7 @@ pub(super) struct Tally {
 
 fn class_of(nanos: u64) -> usize {
     let bits = u64::BITS - nanos.leading_zeros();
-    (bits.saturating_sub(FIRST_BITS) as usize).min(CLASSES - 1)
+    (bits.saturating_sub(FIRST_BITS).div_ceil(2) as usize).min(CLASSES - 1)
 }
 
 impl Tally {
@@ -115,8 +115,9 @@ impl Waits {
         self.classes.iter().sum()
     }
 
-    /// The wait that `share` of all waits (0.5: half of them) were not longer than. It comes from
-    /// classes that double: up to twice as much as the truth, and never more than the longest.
+    /// The wait that `share` of all waits (0.5: half of them) were not longer than. It is the
+    /// middle of a class that reaches from half of it to twice as much, and never more than the
+    /// longest.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a share of a count")]
     pub fn quantile(&self, share: f64) -> Duration {
@@ -128,7 +129,8 @@ impl Waits {
                 if class == CLASSES - 1 {
                     break;
                 }
-                return Duration::from_nanos(1 << (FIRST_BITS as usize + class)).min(self.most);
+                let bits = FIRST_BITS as usize + (2 * class).saturating_sub(1);
+                return Duration::from_nanos(1 << bits).min(self.most);
             }
         }
         self.most
@@ -303,7 +305,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn classes_double_and_the_longest_is_exact() {
+    fn classes_grow_and_the_longest_is_exact() {
         let tally = Tally::new();
         for nanos in [1, 8_191, 8_192, 9_000, 3_000_000_000] {
             tally.add(nanos, None, 1);
@@ -329,6 +331,19 @@ mod tests {
         tally.add(9_000, Some(Counted { length: 1, weight: 8 }), 8);
         let waits = tally.read();
         assert_eq!(waits.classes[..2], [u64::from(FULL) + 7, 8]);
+    }
+
+    #[test]
+    fn half_of_the_waits_are_told_within_a_factor_of_two() {
+        for nanos in (14..45).flat_map(|bits| [1 << bits, (1 << bits) + (1 << (bits - 1))]) {
+            let tally = Tally::new();
+            for _ in 0..30 {
+                tally.add(nanos, None, 1);
+            }
+            tally.add(1 << 50, None, 1);
+            let (half, nanos) = (tally.read().quantile(0.5), Duration::from_nanos(nanos));
+            assert!(half <= nanos * 2 && half * 2 >= nanos, "{half:?} {nanos:?}");
+        }
     }
 
     #[test]

@@ -11,7 +11,11 @@ use super::report::Deadlock;
 use super::runtime::Resource;
 use super::tally::{ThreadTally, WaitedFor};
 use crate::platform;
-use crate::primitive::{AtomicU64, AtomicUsize, Ordering, Parker, ShortLock, thread_word};
+#[cfg(all(unix, not(loom)))]
+use crate::primitive::OnceLock;
+use crate::primitive::{
+    AtomicU32, AtomicU64, AtomicUsize, Ordering, Parker, ShortLock, thread_word,
+};
 
 /// A shared reference to a thread's record.
 pub type ThreadRef = Arc<ThreadInfo>;
@@ -23,6 +27,8 @@ pub struct ThreadInfo {
     /// 1 for the thread that the process began with, 2 for a background thread of the runtime.
     pub(super) role: AtomicUsize,
     name: ShortLock<Option<Arc<str>>>,
+    /// How often it was named.
+    named: AtomicU32,
     pub(super) parker: Parker,
     /// The innermost wait of this thread; a wait begun inside a signal handler stands before the
     /// one that it interrupted.
@@ -36,6 +42,9 @@ pub struct ThreadInfo {
     pub(super) tally: ThreadTally,
     #[cfg(all(unix, not(loom)))]
     pub(crate) released: ReleasedByOthers,
+    /// What an observer notes of the thread, for when others ask.
+    #[cfg(all(unix, not(loom)))]
+    pub(crate) notes: OnceLock<Arc<dyn std::any::Any + Send + Sync>>,
 }
 
 #[derive(Debug)]
@@ -121,6 +130,7 @@ impl ThreadInfo {
             native_id: AtomicU64::new(native_id),
             role: AtomicUsize::new(usize::from(platform::is_main_thread(native_id))),
             name: ShortLock::new(name),
+            named: AtomicU32::new(0),
             parker: Parker::new(),
             waiting: ShortLock::new(Innermost(std::ptr::null())),
             refusal: ShortLock::new(None),
@@ -129,6 +139,8 @@ impl ThreadInfo {
             tally: ThreadTally::new(),
             #[cfg(all(unix, not(loom)))]
             released: ReleasedByOthers::new(),
+            #[cfg(all(unix, not(loom)))]
+            notes: OnceLock::new(),
         }
     }
 
@@ -155,7 +167,16 @@ impl ThreadInfo {
     pub fn set_name(&self, name: impl Into<Arc<str>>) {
         let new = Some(name.into());
         let old = std::mem::replace(&mut *self.name.lock(), new);
+        // Relaxed: who sees it late writes the new name with its next event.
+        self.named.fetch_add(1, Ordering::Relaxed);
         drop(old);
+    }
+
+    /// How often it was named: whether it has another name than when this was asked last.
+    #[cfg(all(unix, not(loom)))]
+    #[inline]
+    pub(crate) fn times_named(&self) -> u32 {
+        self.named.load(Ordering::Relaxed)
     }
 
     /// Whether this is the thread that the process began with. `false` where that is unknown.

@@ -144,7 +144,7 @@ impl Observer for Detector {
     }
 
     #[cfg(all(unix, not(loom)))]
-    fn waited(&self, thread: &ThreadRef, object: &ObjectInfo, since: u64) {
+    fn waited(&self, thread: &ThreadRef, object: Option<&ObjectInfo>, since: u64) {
         if super::trace::is_tracing() {
             super::trace::waited(thread, object, since);
         }

@@ -19,6 +19,9 @@ pub(super) struct Text<'a> {
     pub(super) awake: &'a mut u64,
 }
 
+/// So many bytes of a name are shown. Nobody reads more, and a piece must have room for it.
+const NAME_BYTES: usize = 300;
+
 /// What a thing is called.
 #[derive(Clone, Copy)]
 pub(super) struct Title<'a> {
@@ -54,7 +57,9 @@ impl Title<'_> {
             let quote: &[u8] = if self.quoted { b"'" } else { b"" };
             to.push(b' ');
             to.extend_from_slice(quote);
-            push_escaped(to, name);
+            // Of a place in a file the end is what matters.
+            let push = if self.quoted { push_name } else { push_end };
+            push(to, name);
             to.extend_from_slice(quote);
         }
     }
@@ -113,7 +118,7 @@ pub(super) fn counter(text: &mut Text<'_>, title: Title<'_>, value: usize, at: u
 
 pub(super) fn name(text: &mut Text<'_>, name: &str) {
     text.to.extend_from_slice(b"{\"ph\":\"M\",\"name\":\"thread_name\",\"args\":{\"name\":\"");
-    push_escaped(text.to, name);
+    push_name(text.to, name);
     text.to.extend_from_slice(b"\"}");
     text.to.extend_from_slice(text.tail);
 }
@@ -131,7 +136,26 @@ fn begin(to: &mut Vec<u8>, phase: &str, what: &str, title: Option<Title<'_>>, at
     push_micros(to, at);
 }
 
-pub(super) fn push_escaped(to: &mut Vec<u8>, text: &str) {
+/// Appends a name, or its beginning.
+pub(super) fn push_name(to: &mut Vec<u8>, name: &str) {
+    if name.len() <= NAME_BYTES {
+        return push_escaped(to, name);
+    }
+    let end = (0..=NAME_BYTES).rev().find(|place| name.is_char_boundary(*place));
+    push_escaped(to, &name[..end.unwrap_or_default()]);
+    to.extend_from_slice("\u{2026}".as_bytes());
+}
+
+fn push_end(to: &mut Vec<u8>, name: &str) {
+    if name.len() <= NAME_BYTES {
+        return push_escaped(to, name);
+    }
+    let start = (name.len() - NAME_BYTES..name.len()).find(|place| name.is_char_boundary(*place));
+    to.extend_from_slice("\u{2026}".as_bytes());
+    push_escaped(to, &name[start.unwrap_or(name.len())..]);
+}
+
+fn push_escaped(to: &mut Vec<u8>, text: &str) {
     // Hardly ever is there anything to be done.
     if text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
         return to.extend_from_slice(text.as_bytes());
@@ -175,5 +199,19 @@ mod tests {
         push_escaped(&mut text, "a \"b\"\\\n\u{e9}");
         let text = String::from_utf8(text).unwrap();
         assert_eq!(text, "0 18446744073709551615 1234.005 a \\\"b\\\"\\\\?\u{e9}");
+    }
+    #[test]
+    fn long_names_are_cut_between_characters() {
+        let push = |push: fn(&mut Vec<u8>, &str), text: &str| {
+            let mut to = Vec::new();
+            push(&mut to, text);
+            String::from_utf8(to).unwrap()
+        };
+        let name = "\u{e9}".repeat(NAME_BYTES);
+        let half = "\u{e9}".repeat(NAME_BYTES / 2);
+        assert_eq!(push(push_name, &format!("a{name}")), format!("a{}\u{2026}", &half[2..]));
+        assert_eq!(push(push_end, &format!("{name}1")), format!("\u{2026}{}1", &half[2..]));
+        assert_eq!(push(push_name, &half), half);
+        assert_eq!(push(push_end, &half), half);
     }
 }

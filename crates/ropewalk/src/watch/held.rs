@@ -1,7 +1,7 @@
 //! The locks that each thread holds, for those who want to know: the check of their order, a trace.
 //!
 //! Nothing is recorded unless somebody does; a lock then asks one flag. A thread's list is its own,
-//! so that nobody waits for it. Any thread may release some locks: it leaves a note with the one that
+//! so that nobody waits for it; others look at it only when a trace ends. Any thread may release some locks: it leaves a note with the one that
 //! has taken the lock, which strikes it off its list before it looks at that again. So a list is as
 //! long as the thread holds locks.
 
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::events::HoldTitle;
 use super::order::{self, Inversion, Taken};
 use super::trace;
-use crate::primitive::{AtomicU32, Ordering, now, thread_local, thread_word};
+use crate::primitive::{AtomicU32, Ordering, ShortLock, now, thread_local, thread_word};
 use crate::wait::{Origin, ThreadInfo, ThreadRef, current, find};
 
 /// Who wants to know of each lock that is taken or released: a lock asks once for all of them.
@@ -24,16 +24,13 @@ pub(super) const ORDER: u32 = 1;
 /// A trace.
 pub(super) const TRACE: u32 = 2;
 
-/// What a thread holds.
-#[derive(Debug)]
-struct List {
-    /// The thread, once it has taken a lock.
-    thread: Option<ThreadRef>,
-    held: Vec<Held>,
-}
+/// What a thread holds. The lock is of the thread's record, and held for a look.
+type List = ShortLock<Vec<Held>>;
 
 thread_local! {
-    static LIST: RefCell<List> = const { RefCell::new(List { thread: None, held: Vec::new() }) };
+    /// The thread and its list, once it has taken a lock. Borrowed while the list is locked, so that it
+    /// is not locked twice.
+    static LIST: RefCell<Option<(ThreadRef, Arc<List>)>> = const { RefCell::new(None) };
 }
 
 /// A lock that the thread holds, and since when.
@@ -105,6 +102,16 @@ pub fn lock_taken(taking: Taking<'_>) -> Vec<Inversion> {
 /// Says that the calling thread has released a lock, and which thread had taken it. To the trace it
 /// was held if that is the same one.
 pub fn lock_released(lock: usize, owner: usize) {
+    released(lock, owner, false);
+}
+
+/// As [`lock_released`], of a lock that the calling thread's innermost wait has released: it was held
+/// until that began.
+pub fn lock_given_up(lock: usize, owner: usize) {
+    released(lock, owner, true);
+}
+
+fn released(lock: usize, owner: usize, by_wait: bool) {
     if owner != thread_word() {
         if let Some(owner) = find(owner) {
             owner.released.add(lock);
@@ -115,7 +122,9 @@ pub fn lock_released(lock: usize, owner: usize) {
         strike_off(me, held, lock);
         if let Some(place) = held.iter().rposition(|held| held.lock == lock) {
             if trace::is_tracing() {
-                trace::released(&mut held[place..], &me.waits_began());
+                let mut waits = me.waits_began();
+                let until = if by_wait { waits.pop() } else { None };
+                trace::released(&mut held[place..], &waits, until);
             }
             held.remove(place);
         }
@@ -131,12 +140,26 @@ pub(super) fn taken_since(since: u64, with: impl FnMut(&mut Held)) {
 /// A thread whose locals are gone already has no list.
 #[inline]
 fn with_held<R: Default>(with: impl FnOnce(&ThreadInfo, &mut Vec<Held>) -> R) -> R {
-    let with = |list: &RefCell<List>| {
+    let with = |list: &RefCell<Option<(ThreadRef, Arc<List>)>>| {
         let mut list = list.try_borrow_mut().ok()?;
-        let List { thread, held } = &mut *list;
-        Some(with(thread.get_or_insert_with(current), held))
+        let (thread, held) = list.get_or_insert_with(new_list);
+        Some(with(thread, &mut held.lock()))
     };
     LIST.try_with(with).ok().flatten().unwrap_or_default()
+}
+
+#[cold]
+fn new_list() -> (ThreadRef, Arc<List>) {
+    let (thread, list) = (current(), Arc::new(List::new(Vec::new())));
+    let _ = thread.notes.set(list.clone());
+    (thread, list)
+}
+
+/// Calls `with` with each lock that a thread holds.
+pub(super) fn each_held(thread: &ThreadInfo, with: impl FnMut(&Held)) {
+    if let Some(list) = thread.notes.get().and_then(|notes| notes.downcast_ref::<List>()) {
+        list.lock().iter().for_each(with);
+    }
 }
 
 /// Takes what others have released off the list; returns whether one of them is `lock`, and was not

@@ -1,16 +1,18 @@
 //! `--trace`: every wait, wake and held lock, as events that Perfetto and Chrome open.
 //!
 //! Each thread writes its events, as text, into a piece of the file that is mapped into memory and
-//! belongs to it alone, until it ends and another one goes on there. So threads do not wait for each
+//! belongs to it alone, until it ends and another one goes on there. Its first piece is a small one. So threads do not wait for each
 //! other, at most one piece a thread is in memory, and what was written is in the file even when the
 //! process is killed. Unused room is spaces; the events are a JSON array, whose end viewers do not
 //! insist on.
 //!
-//! - A wait is a slice of its thread's lane, written when it ends.
+//! - A wait is a slice of its thread's lane, written when it ends. If it goes on, the thread having
+//!   been woken in vain, its slice is written anew in the place of the last one, or, if the thread has
+//!   written something else in between, from there on.
 //! - A wake is a short slice of the waker's lane (as long as it takes to write it), with an arrow to
 //!   another one at the end of the wait: from the wake until the woken thread goes on. (Perfetto takes
 //!   for the beginning of an arrow the slice that began first, so the wait itself cannot be its end.)
-//! - A held lock is a slice, written when it is released, where the host tells of it
+//! - A held lock is a slice, written when it is released or the trace ends, where the host tells of it
 //!   (`held.rs`).
 //! - A queue's depth is a counter, read when a wait for it ends, and now and then.
 //!
@@ -25,12 +27,12 @@ use std::io;
 use std::path::Path;
 
 use super::events::{
-    HoldTitle, Text, Title, arrow, counter, hold, hold_title, name, push_escaped, slice,
+    HoldTitle, Text, Title, arrow, counter, hold, hold_title, name, push_name, slice,
 };
 use super::held::{self, Held};
 use super::pools::pools;
 use super::snapshot::look_at_wait;
-use crate::platform::{Chunk, GRAIN, OwnFile, new_file};
+use crate::platform::{Chunk, GRAIN, OwnFile, new_file, smallest};
 use crate::primitive::{AtomicU64, OnceLock, Ordering, ShortLock, now, thread_local};
 use crate::wait::{
     Depth, ObjectInfo, Origin, ThreadInfo, ThreadRef, current, measure_exactly, objects, threads,
@@ -71,27 +73,46 @@ struct Sites {
 /// What a thread has for its events.
 #[derive(Debug)]
 struct Lane {
+    thread: Option<ThreadRef>,
     piece: Option<Chunk>,
+    /// The size of the last piece that was made for this thread.
+    size: usize,
     /// The event that is being written.
     text: Vec<u8>,
     /// What ends each event of this thread.
     tail: Vec<u8>,
-    named: bool,
+    /// How often the thread had got a name when its name was written last.
+    named: u32,
     /// See [`Text`].
     last: u64,
     awake: u64,
+    turn: Turn,
     sites: Sites,
+}
+
+/// The last turn of a wait that was written.
+#[derive(Debug, Clone, Copy)]
+struct Turn {
+    /// When the wait began.
+    since: u64,
+    /// When the turn ended.
+    end: u64,
+    /// How long its event is, if that is the last one of the lane, or 0.
+    bytes: usize,
 }
 
 thread_local! {
     static LANE: RefCell<Lane> = const {
         RefCell::new(Lane {
+            thread: None,
             piece: None,
+            size: 0,
             text: Vec::new(),
             tail: Vec::new(),
-            named: false,
+            named: 0,
             last: 0,
             awake: 0,
+            turn: Turn { since: 0, end: 0, bytes: 0 },
             sites: Sites { known: Vec::new(), next: 0 },
         })
     };
@@ -129,7 +150,7 @@ pub fn start_trace(path: &Path) -> io::Result<()> {
     }
     let file = new_file(path)?;
     // Now, so that a full disk is an error of this call.
-    let mut first = Chunk::new(&file, 0)?;
+    let mut first = Chunk::new(&file, 0, GRAIN)?;
     let pid = std::process::id();
     first.push(b"[\n");
     first.push(process_name(pid).as_bytes());
@@ -140,7 +161,10 @@ pub fn start_trace(path: &Path) -> io::Result<()> {
     if TRACE.set(Trace { file, end, left, pid, problem }).is_err() {
         return Err(begun_before());
     }
-    LANE.with_borrow_mut(|lane| lane.piece = Some(first));
+    LANE.with_borrow_mut(|lane| {
+        lane.piece = Some(first);
+        lane.size = GRAIN;
+    });
     measure_exactly();
     held::set(held::TRACE, true);
     Ok(())
@@ -150,8 +174,8 @@ fn begun_before() -> io::Error {
     io::Error::new(io::ErrorKind::AlreadyExists, "this process has begun a trace before")
 }
 
-/// Writes the waits that go on, ends the file and writes no more; returns why it had ended before,
-/// if it had. Does nothing if there is no trace.
+/// Writes the waits that go on and the locks that are held, ends the file and writes no more;
+/// returns why it had ended before, if it had. Does nothing if there is no trace.
 ///
 /// # Errors
 /// The disk is full.
@@ -159,22 +183,12 @@ pub fn stop_trace() -> io::Result<()> {
     let Some(trace) = TRACE.get() else { return Ok(()) };
     if held::set(held::TRACE, false) {
         for thread in threads() {
-            let wait = thread.look(|wait| {
-                wait.filter(|wait| !wait.what.is_internal())
-                    .map(|wait| (wait.since, look_at_wait(&wait)))
-            });
-            if let Some((since, wait)) = wait {
-                let end = now();
-                let title = Title::new(wait.kind, wait.name.as_deref(), wait.made_at.as_deref());
-                trace.write_for(&thread, |text| {
-                    slice(text, "wait", Some(title), since, end);
-                });
-            }
+            trace.write_what_goes_on(&thread);
         }
         // Last of all, without a comma.
         let place = trace.end.fetch_add(GRAIN as u64, Ordering::Relaxed);
         let file = trace.file()?;
-        let mut last = Chunk::new(file, place)?;
+        let mut last = Chunk::new(file, place, GRAIN)?;
         let text = format!("{}\n]\n", process_name(trace.pid));
         last.push(text.as_bytes());
         drop(last);
@@ -197,7 +211,7 @@ fn process_name(pid: u32) -> String {
         }
     }
     let mut name = Vec::new();
-    push_escaped(&mut name, &words.join(" "));
+    push_name(&mut name, &words.join(" "));
     let name = String::from_utf8_lossy(&name);
     format!(
         "{{\"ph\":\"M\",\"name\":\"process_name\",\"pid\":{pid},\"args\":{{\"name\":\"{name}\"}}}}"
@@ -209,17 +223,16 @@ pub(super) fn after_fork_in_child() {
     held::set(held::TRACE, false);
 }
 
-/// A wait is over.
-pub(super) fn waited(thread: &ThreadRef, object: &ObjectInfo, since: u64) {
+/// A turn of a wait is over; without an object, of one for something to do.
+pub(super) fn waited(thread: &ThreadRef, object: Option<&ObjectInfo>, since: u64) {
     let Some(trace) = TRACE.get() else { return };
     let end = now();
     let flow = thread.take_flow();
-    trace.write(|text| {
+    trace.write_turn(since, end, |text, since| {
         let last = *text.last;
-        // It may wait several turns, and a handler run in between: this is the last one.
+        // A handler may have run before this turn, and have released a lock.
         let since = since.max(*text.awake);
         held::taken_since(since, |held| cut(text, held, &[], end));
-        Title::of(object, |title| slice(text, "wait", Some(title), since, end));
         let wake = flow >> FLOW_BITS;
         // A handler may have held something when the wake came, and released it.
         let woken = (wake + 1).max(last);
@@ -227,8 +240,18 @@ pub(super) fn waited(thread: &ThreadRef, object: &ObjectInfo, since: u64) {
             slice(text, "woken", None, woken, end);
             arrow(text, "f\",\"bp\":\"e", flow, woken);
         }
+        if let Some(object) = object {
+            sample(text, object, end);
+        }
+        let start = text.to.len();
+        match object {
+            Some(object) => {
+                Title::of(object, |title| slice(text, "wait", Some(title), since, end));
+            }
+            None => slice(text, "idle", None, since, end),
+        }
+        text.to.len() - start
     });
-    sample(trace, object, end);
 }
 
 /// The calling thread wakes another one.
@@ -287,17 +310,24 @@ impl Sites {
 }
 
 /// The calling thread, which holds these locks, has released the first of them: before it sleeps in
-/// waits that began at those times, or in a handler that one of them runs.
-pub(super) fn released(held: &mut [Held], waits: &[u64]) {
+/// waits that began at those times, or in a handler that one of them runs. `until` is when the wait
+/// began that has released it, which is not among them.
+pub(super) fn released(held: &mut [Held], waits: &[u64], until: Option<u64>) {
     let Some(trace) = TRACE.get() else { return };
-    let at = now();
+    let at = until.unwrap_or_else(now);
     trace.write(|text| {
-        if waits.is_empty() {
+        if waits.is_empty() && until.is_none() {
             *text.awake = at;
         }
         // Slices of a lane must lie within each other: those that were taken later are cut in two.
         for each in held.iter_mut().rev() {
-            cut(text, each, waits, at);
+            if until.is_none() {
+                cut(text, each, waits, at);
+            } else if each.since < at {
+                cut(text, each, waits, at);
+                // As in `cut`.
+                each.since = at + 1;
+            }
         }
     });
 }
@@ -317,12 +347,10 @@ fn cut(text: &mut Text<'_>, held: &mut Held, waits: &[u64], at: u64) {
 }
 
 /// Writes how much is in the queue that was waited for, and now and then in all queues.
-fn sample(trace: &Trace, object: &ObjectInfo, at: u64) {
+fn sample(text: &mut Text<'_>, object: &ObjectInfo, at: u64) {
     let depth = |object: &ObjectInfo| object.look().and_then(|look| look.depth);
-    let count = |object: &ObjectInfo, depth: Depth| {
-        trace.write(|text| {
-            Title::of(object, |title| counter(text, title, depth.now, at));
-        });
+    let mut count = |object: &ObjectInfo, depth: Depth| {
+        Title::of(object, |title| counter(text, title, depth.now, at));
     };
     if let Some(depth) = depth(object) {
         count(object, depth);
@@ -339,10 +367,8 @@ fn sample(trace: &Trace, object: &ObjectInfo, at: u64) {
             }
         }
         for pool in pools() {
-            trace.write(|text| {
-                let title = Title { kind: "pool", name: Some(&pool.name), quoted: true };
-                counter(text, title, pool.queued, at);
-            });
+            let title = Title { kind: "pool", name: Some(&pool.name), quoted: true };
+            counter(text, title, pool.queued, at);
         }
     }
 }
@@ -351,18 +377,82 @@ impl Trace {
     /// Writes events of the calling thread: `fill` appends them.
     fn write(&self, fill: impl FnOnce(&mut Text<'_>)) {
         Self::with_lane(|lane| {
-            let Lane { piece, text, tail, named, last, awake, .. } = lane;
-            if tail.is_empty() {
-                *tail = self.tail_of(&current());
+            lane.turn.bytes = 0;
+            fill(&mut self.begin(lane));
+            self.flush(lane);
+        });
+    }
+
+    /// Writes a turn of a wait that began at `since`: `fill` appends it, being told where its slice
+    /// begins, as the last event, and returns how long that is.
+    fn write_turn(&self, since: u64, end: u64, fill: impl FnOnce(&mut Text<'_>, u64) -> usize) {
+        Self::with_lane(|lane| {
+            let last = lane.turn;
+            let goes_on = last.since == since;
+            let from = if goes_on && last.bytes == 0 { last.end } else { since };
+            if goes_on && let Some(piece) = &mut lane.piece {
+                piece.take_back(last.bytes);
             }
-            let mut text = Text { to: text, tail, last, awake };
-            // It may get its name after its first event.
-            if !*named && let Some(its) = current().name() {
-                *named = true;
-                name(&mut text, &its);
+            let bytes = fill(&mut self.begin(lane), from);
+            lane.turn = Turn { since, end, bytes };
+            self.flush(lane);
+        });
+    }
+
+    /// The text of the calling thread's lane, with its name in it if that is new.
+    #[inline]
+    fn begin<'a>(&self, lane: &'a mut Lane) -> Text<'a> {
+        if lane.thread.as_ref().is_none_or(|thread| thread.times_named() != lane.named) {
+            self.name(lane);
+        }
+        let Lane { text, tail, last, awake, .. } = lane;
+        Text { to: text, tail, last, awake }
+    }
+
+    #[cold]
+    fn name(&self, lane: &mut Lane) {
+        let Lane { thread, text, tail, last, awake, named, .. } = lane;
+        let thread = thread.get_or_insert_with(current);
+        if tail.is_empty() {
+            *tail = self.tail_of(thread);
+        }
+        *named = thread.times_named();
+        if let Some(its) = thread.name() {
+            name(&mut Text { to: text, tail, last, awake }, &its);
+        }
+    }
+
+    /// Writes the wait that a thread is in, and the locks that it holds.
+    fn write_what_goes_on(&self, thread: &ThreadInfo) {
+        let (wait, held) = {
+            // Keeps forks away, whose child must find nothing locked.
+            let _looking = super::deadlock::no_looks();
+            let wait = thread.look(|wait| {
+                wait.filter(|wait| !wait.what.is_internal())
+                    .map(|wait| (wait.since, look_at_wait(&wait)))
+            });
+            let mut held = Vec::new();
+            held::each_held(thread, |lock| {
+                held.extend(lock.title.clone().map(|title| (title, lock.since)));
+            });
+            (wait, held)
+        };
+        if wait.is_none() && held.is_empty() {
+            return;
+        }
+        // All of them end together, and so lie within each other.
+        let end = now();
+        self.write_for(thread, |text| {
+            if let Some(its) = thread.name() {
+                name(text, &its);
             }
-            fill(&mut text);
-            self.flush(piece, text.to);
+            for (title, since) in &held {
+                hold(text, title, *since, end);
+            }
+            if let Some((since, wait)) = wait {
+                let title = Title::new(wait.kind, wait.name.as_deref(), wait.made_at.as_deref());
+                slice(text, "wait", Some(title), since, end);
+            }
         });
     }
 
@@ -371,7 +461,8 @@ impl Trace {
         Self::with_lane(|lane| {
             let tail = self.tail_of(thread);
             fill(&mut Text { to: &mut lane.text, tail: &tail, last: &mut 0, awake: &mut 0 });
-            self.flush(&mut lane.piece, &lane.text);
+            lane.turn.bytes = 0;
+            self.flush(lane);
         });
     }
 
@@ -385,19 +476,27 @@ impl Trace {
         });
     }
 
-    fn flush(&self, piece: &mut Option<Chunk>, text: &[u8]) {
+    fn flush(&self, lane: &mut Lane) {
+        let Lane { piece, size, text, .. } = lane;
         if text.is_empty() || piece.as_mut().is_some_and(|piece| piece.push(text)) {
             return;
         }
-        // The lock is held for this line only.
-        let left = self.left.lock().pop();
-        *piece = left;
-        if piece.as_mut().is_some_and(|piece| piece.push(text)) {
-            return;
-        }
-        *piece = self.next_piece();
-        if let Some(piece) = piece {
-            piece.push(text);
+        // Together they may be more than a small piece has room for.
+        for event in text.split_inclusive(|byte| *byte == b'\n') {
+            if piece.as_mut().is_some_and(|piece| piece.push(event)) {
+                continue;
+            }
+            // The lock is held for this line only.
+            let left = self.left.lock().pop();
+            *piece = left;
+            if piece.as_mut().is_some_and(|piece| piece.push(event)) {
+                continue;
+            }
+            *size = if *size == 0 { smallest() } else { (*size * 4).min(GRAIN) };
+            *piece = self.next_piece(*size);
+            if let Some(piece) = piece {
+                piece.push(event);
+            }
         }
     }
 
@@ -410,9 +509,9 @@ impl Trace {
         self.file.get().ok_or_else(|| io::Error::other("the program has closed the file"))
     }
 
-    fn next_piece(&self) -> Option<Chunk> {
-        let place = self.end.fetch_add(GRAIN as u64, Ordering::Relaxed);
-        match self.file().and_then(|file| Chunk::new(file, place)) {
+    fn next_piece(&self, size: usize) -> Option<Chunk> {
+        let place = self.end.fetch_add(size as u64, Ordering::Relaxed);
+        match self.file().and_then(|file| Chunk::new(file, place, size)) {
             Ok(piece) => Some(piece),
             Err(error) => {
                 held::set(held::TRACE, false);
