@@ -30,8 +30,10 @@ def _strip_class(cls: type, namespace: "dict[str, Any]") -> None:
         if isinstance(member, property):
             _strip(member.fget, namespace)
             _strip(member.fset, namespace)
+        elif isinstance(member, (staticmethod, classmethod)):
+            _strip(member.__func__, namespace)
         else:
-            _strip(getattr(member, "__func__", member), namespace)
+            _strip(member, namespace)
     # CPython 3.14 makes them when they are asked for.
     if "__annotations__" in members or "__annotate_func__" in members:
         cls.__annotations__ = {}

@@ -250,7 +250,7 @@ def test_a_start_that_fails_early() -> None:
     """Nothing is left of the attempt, whatever fails."""
 
     class Broken(ours.Thread):
-        @property
+        @property  # type: ignore[misc]
         def daemon(self) -> bool:
             raise LookupError
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ropewalk.concurrent import futures as ours
-from tests.futures.kit import Gate, Started
+from tests.futures.kit import LIMIT, Gate, Started
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -61,6 +61,10 @@ def test_a_condition_that_there_is_not(futures: ModuleType) -> None:
     with pytest.raises(ValueError, match=r"^Invalid return condition: 'SOMETIME'$"):
         futures.wait(made(futures, None), return_when="SOMETIME")
     assert futures.wait(made(futures, 1), return_when="SOMETIME").not_done == set()
+
+
+def test_its_module(futures: ModuleType) -> None:
+    assert futures.wait.__module__ == futures.as_completed.__module__ == "concurrent.futures._base"
 
 
 def test_any_iterable(futures: ModuleType) -> None:
@@ -172,6 +176,49 @@ def test_map(futures: ModuleType) -> None:
             next(results)
         with pytest.raises(StopIteration):
             next(results)
+
+
+@pytest.mark.parametrize("timeout", [1e300, float("inf")])
+def test_a_timeout_is_judged_by_who_waits(futures: ModuleType, timeout: float) -> None:
+    gate = Gate()
+    with futures.ThreadPoolExecutor(1) as pool:
+        done = pool.submit(abs, -1)
+        assert done.result(LIMIT) == 1
+        assert list(futures.as_completed([done], timeout)) == [done]
+        results = pool.map(gate, [1, 2], timeout=timeout)
+        with pytest.raises(OverflowError):
+            next(results)
+        gate.open()
+        late = pool.submit(gate)
+        assert late.result(LIMIT) is None
+        gate = Gate()
+        with pytest.raises(OverflowError):
+            list(futures.as_completed([pool.submit(gate)], timeout))
+        gate.open()
+
+
+def test_a_map_takes_what_is_added_to_a_time(futures: ModuleType) -> None:
+    """A lock would refuse it, but nothing is waited for."""
+
+    class Seconds:
+        def __init__(self, seconds: float) -> None:
+            self.seconds = seconds
+
+        def __add__(self, other: float) -> Seconds:
+            return Seconds(self.seconds + other)
+
+        def __sub__(self, other: float) -> Seconds:
+            return Seconds(self.seconds - other)
+
+        def __float__(self) -> float:
+            return self.seconds
+
+    class AtOnce(futures.Executor):  # type: ignore[misc,name-defined]
+        def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+            (future,) = made(futures, fn(*args, **kwargs))
+            return future
+
+    assert list(AtOnce().map(abs, [-1, -2], timeout=Seconds(LIMIT))) == [1, 2]
 
 
 def test_a_task_of_a_map_that_raises_stop_iteration(futures: ModuleType) -> None:

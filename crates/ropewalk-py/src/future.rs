@@ -27,7 +27,7 @@ use pyo3::{Borrowed, intern};
 use ropewalk::exec::{Cancel, Crew, Fired, FutureCell, Outcome as Ends, State};
 
 use super::error::{Error, future_error};
-use super::future_moved::{counts, log, slow, takes_no_arguments};
+use super::future_moved::{counts, has_init, log, slow, takes_no_arguments};
 use super::host;
 use super::pool_queue::PyWorkQueue;
 use super::queue::generic_alias;
@@ -272,6 +272,10 @@ impl PyFuture {
             // No `__init__` of its own: that would be one more call for each future.
             takes_no_arguments(args, kwargs)?;
             return Ok(Self::lone());
+        }
+        let is_given = !args.is_empty() || kwargs.is_some_and(|kwargs| !kwargs.is_empty());
+        if is_given && !has_init(class)? {
+            takes_no_arguments(args, kwargs)?;
         }
         let name = intern!(py, "_invoke_callbacks");
         let hooked = !class.getattr(name)?.is(&ours.getattr(name)?);

@@ -8,7 +8,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};
 
 use super::condition::PyCondition;
 use super::error::Error;
@@ -125,6 +125,13 @@ impl Drop for Held<'_> {
 /// Whether an exception is one: before CPython 3.14 one that is false is not.
 pub(super) fn counts(error: &Bound<'_, PyAny>) -> PyResult<bool> {
     if error.py().version_info() >= (3, 14) { Ok(!error.is_none()) } else { host::is_true(error) }
+}
+
+/// Whether a class has an `__init__` of its own: ours has none.
+pub(super) fn has_init(class: &Bound<'_, PyType>) -> PyResult<bool> {
+    let name = intern!(class.py(), "__init__");
+    let object = class.py().get_type::<PyAny>();
+    Ok(!class.getattr(name)?.is(&object.getattr(name)?))
 }
 
 /// What CPython's `__init__` says of arguments.

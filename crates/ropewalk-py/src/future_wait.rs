@@ -21,7 +21,7 @@ use ropewalk::wait::Deadline;
 use super::error::{Error, future_error};
 use super::future::PyFuture;
 use super::host;
-use super::timeout::{Given, optional_timeout};
+use super::timeout::{Given, optional_timeout, unjudged_timeout};
 
 /// Something of `ropewalk._futures_stock`, looked up once.
 macro_rules! stock {
@@ -288,13 +288,12 @@ impl AsCompleted {
         futures: &Bound<'py, PySet>,
         timeout: Given<'_, 'py>,
     ) -> PyResult<Self> {
-        let deadline = optional_timeout(py, timeout)?;
         let mut this = Self {
             futures: Vec::with_capacity(futures.len()),
             ready: VecDeque::new(),
             pending: 0,
             collector: None,
-            deadline,
+            deadline: Deadline::NEVER,
             stock: None,
         };
         for future in futures {
@@ -314,6 +313,9 @@ impl AsCompleted {
                 this.pending += 1;
             }
             this.futures.push(Some(future.unbind()));
+        }
+        if this.pending > 0 {
+            this.deadline = optional_timeout(py, timeout)?;
         }
         Ok(this)
     }
@@ -385,7 +387,8 @@ impl Results {
         let future = future.into_bound(py);
         let left = match self.deadline {
             Some(deadline) => {
-                Some(deadline.left().unwrap_or_default().as_secs_f64().into_bound_py_any(py)?)
+                let left = deadline.left().map_or(f64::INFINITY, |left| left.as_secs_f64());
+                Some(left.into_bound_py_any(py)?)
             }
             None => None,
         };
@@ -423,9 +426,9 @@ impl Results {
         signature = (futures, timeout=Given::NOT),
         text_signature = "(futures, timeout=None)"
     )]
-    fn new(py: Python<'_>, futures: Vec<Py<PyAny>>, timeout: Given<'_, '_>) -> PyResult<Self> {
+    fn new(futures: Vec<Py<PyAny>>, timeout: Given<'_, '_>) -> PyResult<Self> {
         let deadline = match timeout.not_none() {
-            Some(_) => Some(optional_timeout(py, timeout)?),
+            Some(value) => Some(unjudged_timeout(&value)?),
             None => None,
         };
         Ok(Self { futures: futures.into(), deadline })

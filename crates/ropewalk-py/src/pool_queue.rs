@@ -116,7 +116,7 @@ impl PyWorkQueue {
     /// Takes no more jobs; when the threads have done those they go on with `successor`.
     pub(crate) fn be_replaced(&self, py: Python<'_>, successor: Py<PyAny>) -> PyResult<()> {
         let _ = self.successor.set(successor);
-        self._close(py, false)
+        Self::cancel(py, self.core.shut_down(false))
     }
 
     fn drop_jobs(&self) {

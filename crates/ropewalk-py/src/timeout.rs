@@ -223,6 +223,15 @@ fn now(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     host::call_method(&host::import(intern!(py, "time"))?, intern!(py, "monotonic"), ())
 }
 
+/// As [`optional_timeout`], where a wait judges what is left of it, if it comes to that.
+pub(crate) fn unjudged_timeout(value: &Bound<'_, PyAny>) -> PyResult<Deadline> {
+    match usual_seconds(value).map_or_else(|| host::as_float(value), Ok) {
+        Ok(seconds) if seconds > 0.0 => Ok(after(seconds)),
+        Ok(_) => Ok(Deadline::PAST),
+        Err(_) => optional_timeout(value.py(), value.as_borrowed().into()),
+    }
+}
+
 /// The timeout of a join that is not negative: a lock's, or `None`.
 pub(crate) fn join_timeout(py: Python<'_>, timeout: Given<'_, '_>) -> PyResult<Deadline> {
     let Some(value) = timeout.not_none() else { return Ok(Deadline::NEVER) };

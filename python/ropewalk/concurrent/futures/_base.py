@@ -21,7 +21,7 @@ from types import FunctionType
 from ropewalk import _futures_stock
 from ropewalk._completed import Lazy, completed
 from ropewalk._ropewalk import Future as _NativeFuture
-from ropewalk._ropewalk import _AsCompleted, _Results, wait  # noqa: F401
+from ropewalk._ropewalk import _AsCompleted, _Results, wait
 from ropewalk._unannotated import unannotated
 
 TYPE_CHECKING = False
@@ -59,6 +59,7 @@ InvalidStateError: type[Exception] = _stock.InvalidStateError
 BrokenExecutor: type[RuntimeError] = _stock.BrokenExecutor
 
 DoneAndNotDoneFutures = _stock.DoneAndNotDoneFutures
+wait.__module__ = __name__
 
 
 def __getattr__(name: str) -> object:

@@ -352,7 +352,7 @@ class ThreadPoolExecutor(_ThreadPool, _StockPool, _base.Executor):  # type: igno
         if threads:
             # From now on CPython's code starts them.
             self._work_queue._set_threads(len(threads))
-        parts = _StockPool(1, self._thread_name_prefix, self._initializer, self._initargs)
+        parts = _stock_pool(1, self._thread_name_prefix, self._initializer, self._initargs)
         for name, value in vars(parts).items():
             self.__dict__.setdefault(name, value)
         _pools.discard(self)
