@@ -6,7 +6,7 @@ import sys
 
 COMMANDS = ("ps", "stacks", "top")
 # No process has a number with more.
-_DIGITS = 20
+_DIGITS = 100
 _OPTIONS = {"ps": ("--json", "-a", "--all"), "stacks": ("--json",), "top": ()}
 
 

@@ -103,7 +103,7 @@ def _now(frame: FrameType) -> Span:
     """Return where a function is: what it calls, or takes, at the moment."""
     positions = frame.f_code.co_positions()
     line, end_line, column, end_column = next(
-        itertools.islice(positions, frame.f_lasti // 2, None), (None, None, None, None)
+        itertools.islice(positions, max(frame.f_lasti, 0) // 2, None), (None, None, None, None)
     )
     if line is None or end_line is None or column is None or end_column is None:
         # Columns can be left out of code; what is in the same line does not count then.

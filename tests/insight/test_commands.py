@@ -113,7 +113,8 @@ def test_a_program_that_keeps_the_gil_still_answers(tmp_path: Path) -> None:
             assert ropewalk("stacks", program.pid).returncode == 1
         threads = json.loads(says(["ps", program.pid, "--json"]))["threads"]
         states = [each["state"] for each in threads if each["name"] == "ropewalk-answer"]
-        assert states == ["waiting for the GIL"]
+        # It asks for the GIL again every few milliseconds.
+        assert states in (["waiting for the GIL"], ["running"])
         assert program.end()[0] == 0
 
 

@@ -43,6 +43,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LOOK_AGAIN: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
 /// For how long we wait for our thread where the program has closed its files: until it has looked.
 const SOON: Duration = Duration::from_millis(1_200);
+/// How often it is seen whether the host can be asked again.
+const SHORTLY: Duration = Duration::from_millis(10);
 /// The longest question.
 const LONGEST: u64 = 256;
 
@@ -299,8 +301,7 @@ fn ask_host(question: &str, end: &UnixStream) -> io::Result<Option<String>> {
     let Some(questions) = QUESTIONS.get().copied() else { return Ok(None) };
     let (mine, theirs) = UnixStream::pair()?;
     let busy = || Ok(Some("\"busy\"".into()));
-    // One that still waits for the host's lock is enough.
-    let Some(asking) = Asking::begin() else { return busy() };
+    let Some(asking) = Asking::begin(end)? else { return busy() };
     let question = question.to_owned();
     watch::thread_is_starting();
     let spawned = std::thread::Builder::new().name("ropewalk-answer".into()).spawn(move || {
@@ -326,13 +327,29 @@ fn ask_host(question: &str, end: &UnixStream) -> io::Result<Option<String>> {
 /// Whether the host is being asked.
 static ASKING: AtomicBool = AtomicBool::new(false);
 
-/// Asks the host while it lives: there is one at a time.
+/// Asks the host while it lives. There is one at a time, or each question to a host that keeps its
+/// lock would leave a thread behind that waits for it.
 struct Asking;
 
 impl Asking {
-    fn begin() -> Option<Self> {
-        // Relaxed: nothing else depends on it.
-        (!ASKING.swap(true, Ordering::Relaxed)).then(|| Self)
+    /// `None` if another one goes on for too long. One may be about to end: its client went away, or
+    /// there was a fork meanwhile.
+    ///
+    /// # Errors
+    /// We are to end.
+    fn begin(end: &UnixStream) -> io::Result<Option<Self>> {
+        let until = Deadline::after(PATIENCE);
+        // Relaxed (here and below): nothing else depends on it.
+        while ASKING.swap(true, Ordering::Relaxed) {
+            if until.has_passed() {
+                return Ok(None);
+            }
+            let [ended, _] = platform::wait_readable([end.as_fd(); 2], Some(SHORTLY));
+            if ended {
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            }
+        }
+        Ok(Some(Self))
     }
 }
 
