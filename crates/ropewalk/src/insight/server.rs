@@ -21,7 +21,6 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -29,7 +28,7 @@ use super::client::Client;
 use super::folder;
 use super::json::to_json;
 use crate::platform::{self, OwnFile};
-use crate::primitive::{OnceLock, ShortGuard, ShortLock};
+use crate::primitive::{AtomicBool, OnceLock, Ordering, ShortGuard, ShortLock};
 use crate::wait::{Deadline, current, ends_with_last_thread, host};
 use crate::watch;
 
