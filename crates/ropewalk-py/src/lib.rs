@@ -34,6 +34,7 @@ mod pool_queue;
 mod queue;
 mod queue_classes;
 mod queue_core;
+mod queue_parts;
 mod queue_simple;
 mod queue_timeout;
 mod reporter;

@@ -27,13 +27,12 @@ use pyo3::types::{IntoPyDict, PyBool, PyDict, PyList, PyString, PyTuple, PyType}
 use ropewalk::queue::{GetError, JoinError, PutError};
 use ropewalk::wait::Deadline;
 
-use super::condition::PyCondition;
 use super::direct;
 use super::error::Error;
 use super::host;
-use super::lock::PyLock;
 use super::origin::{self, Site};
 use super::queue_core::{Core, GetFailed, Item, PutFailed};
+use super::queue_parts::{self, Held, Parts};
 use super::queue_timeout::Patience;
 use super::timeout::Given;
 
@@ -53,9 +52,6 @@ pub(crate) struct QueueBase {
     maxsize: AtomicIsize,
     site: Site,
 }
-
-/// What CPython's queues have: `mutex`, and `not_empty`, `not_full` and `all_tasks_done`.
-type Parts<'py> = (Bound<'py, PyLock>, [Bound<'py, PyCondition>; 3]);
 
 /// The operations on a queue that is not fast, in Python.
 fn slow<'py>(
@@ -500,13 +496,10 @@ impl QueueBase {
         self.own_put_and_get.store(false, Ordering::Relaxed);
     }
 
-    /// A mutex and the three conditions over it. Reports call them by the line of the queue: that of
-    /// ours, where they are made, would be the same for all queues.
-    fn _ropewalk_new_parts<'py>(&self, py: Python<'py>) -> PyResult<Parts<'py>> {
-        let lock = Bound::new(py, PyLock::made_at(self.site.again(py)))?;
-        let condition = || PyCondition::part(&lock, self.site.again(py));
-        let conditions = [condition()?, condition()?, condition()?];
-        Ok((lock, conditions))
+    /// A mutex and the three conditions over it.
+    #[pyo3(name = "_ropewalk_new_parts")]
+    fn new_parts<'py>(&self, py: Python<'py>) -> PyResult<Parts<'py>> {
+        queue_parts::new(py, &self.site)
     }
 
     /// Moves everything out of the core into attributes as CPython's queues have them.
@@ -519,7 +512,7 @@ impl QueueBase {
             Core::Lifo(_) | Core::Priority(_) => PyList::empty(py).into_any(),
         };
         let append = queue.getattr("append")?;
-        let (lock, [not_empty, not_full, all_tasks_done]) = slf.get()._ropewalk_new_parts(py)?;
+        let (lock, [not_empty, not_full, all_tasks_done]) = slf.get().new_parts(py)?;
         let maxsize = slf.get().maxsize.load(Ordering::Relaxed).into_pyobject(py)?.into_any();
         let others = [
             ("maxsize", maxsize),
@@ -588,14 +581,4 @@ impl Drop for QueueBase {
 /// be, `is_shutdown` is the program's own.
 fn shutdown_name(py: Python<'_>) -> &'static str {
     if py.version_info() >= (3, 13) { "is_shutdown" } else { "_ropewalk_is_shutdown" }
-}
-
-/// Releases a lock at the end, also of an attempt that failed.
-struct Held<'py>(Bound<'py, PyLock>);
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        // Free already only if somebody else released it, which is everybody's right.
-        let _ = self.0.get().core.release();
-    }
 }
