@@ -17,7 +17,7 @@ use super::host;
 use super::name::Name;
 use super::origin::{self, Site};
 use super::runtime::{address, cannot_pickle, type_name};
-use super::timeout::{Given, added_timeout, whole_number};
+use super::timeout::{Given, added_timeout, count};
 
 /// Implements a Barrier.
 ///
@@ -105,11 +105,7 @@ impl PyBarrier {
                 "parties must be > 0"
             }));
         }
-        let parties = match whole_number(parties) {
-            Some(parties) => parties,
-            None => parties.extract::<usize>()?,
-        };
-        let core = Barrier::with_origin(parties, self.site.origin());
+        let core = Barrier::with_origin(count(parties)?, self.site.origin());
         self.inner
             .set(Inner { core, action, timeout })
             .map_err(|_| PyRuntimeError::new_err("Barrier.__init__() was called twice"))?;

@@ -186,7 +186,7 @@ impl PyCondition {
     /// How many to notify for a number as programs give it. As in CPython it is looked at only if
     /// somebody waits, and counted down while it is more than 0: it may be any number.
     fn how_many(&self, n: &Bound<'_, PyAny>) -> PyResult<usize> {
-        if let Ok(n) = n.extract::<isize>() {
+        if let Ok(n) = host::index(n).and_then(|n| n.extract::<isize>()) {
             return Ok(usize::try_from(n).unwrap_or(0));
         }
         if self.core.waiters() == 0 || !host::compare(n, CompareOp::Gt, 0)? {
@@ -398,7 +398,8 @@ impl PyCondition {
     #[getter]
     fn _waiters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let waiters = PyList::new(py, std::iter::repeat_n(None::<bool>, self.core.waiters()))?;
-        py.import("collections")?.getattr("deque")?.call1((waiters,))
+        let collections = host::import(intern!(py, "collections"))?;
+        host::call_method(&collections, intern!(py, "deque"), (waiters,))
     }
 
     fn _is_owned(&self, py: Python<'_>) -> PyResult<bool> {
@@ -431,7 +432,7 @@ impl PyCondition {
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let lock = self.lock()?.object(py).repr()?;
+        let lock = host::repr(&self.lock()?.object(py))?;
         Ok(format!("<Condition({lock}, {})>", self.core.waiters()))
     }
 

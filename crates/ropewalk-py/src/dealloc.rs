@@ -21,19 +21,21 @@ unsafe fn before(object: *mut ffi::PyObject) {
     // pointers are; both are null or valid. The collector must not see it any more.
     unsafe {
         let class = ffi::Py_TYPE(object);
+        let (weak, dict) = ((*class).tp_weaklistoffset, (*class).tp_dictoffset);
+        let at = |offset| object.byte_offset(offset).cast::<*mut ffi::PyObject>();
+        let has_weak = weak > 0 && !(*at(weak)).is_null();
+        let has_dict = dict > 0 && !(*at(dict)).is_null();
+        if !has_weak && !has_dict {
+            return;
+        }
         if ffi::PyType_HasFeature(class, ffi::Py_TPFLAGS_HAVE_GC) != 0 {
             ffi::PyObject_GC_UnTrack(object.cast());
         }
-        let weak = (*class).tp_weaklistoffset;
-        if weak > 0 && !(*object.byte_offset(weak).cast::<*mut ffi::PyObject>()).is_null() {
+        if has_weak {
             host::end_weak_references(object);
         }
-        if (*class).tp_dictoffset > 0 {
-            let place = object.byte_offset((*class).tp_dictoffset).cast::<*mut ffi::PyObject>();
-            let attributes = std::mem::replace(&mut *place, null_mut());
-            if !attributes.is_null() {
-                host::drop_reference(attributes);
-            }
+        if has_dict {
+            host::drop_reference(std::mem::replace(&mut *at(dict), null_mut()));
         }
     }
 }
@@ -70,7 +72,10 @@ pub(crate) fn install(py: Python<'_>) {
         super::barrier::PyBarrier,
         super::condition::PyCondition,
         super::event::PyEvent,
+        super::future::PyFuture,
         super::lock::PyLock,
+        super::pool::PyPool,
+        super::pool_queue::PyWorkQueue,
         super::queue::QueueBase,
         super::queue_classes::PyQueue,
         super::queue_classes::PyLifoQueue,

@@ -17,7 +17,7 @@ use super::making::short_making;
 use super::name::Name;
 use super::origin::{self, Site};
 use super::runtime::{address, cannot_pickle, type_name};
-use super::timeout::{Given, added_timeout, whole_number};
+use super::timeout::{Given, added_timeout, count, whole_number};
 
 /// This class implements semaphore objects.
 ///
@@ -150,10 +150,7 @@ impl PySemaphore {
                 if host::compare(&n, CompareOp::Lt, 1)? {
                     return Err(PyValueError::new_err("n must be one or more"));
                 }
-                match whole_number(&n) {
-                    Some(count) => count,
-                    None => n.extract::<usize>()?,
-                }
+                count(&n)?
             }
         };
         Ok(self.release_n(count)?)
