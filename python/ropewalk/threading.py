@@ -42,6 +42,7 @@ from _weakrefset import WeakSet as _WeakSet
 from itertools import count as _count
 
 from ropewalk import _hosting
+from ropewalk._completed import Lazy as _Lazy
 from ropewalk._iterators import (
     _concurrent_tee,  # noqa: F401 - the stdlib has it under this name
     concurrent_tee,
@@ -113,6 +114,12 @@ _allocate_lock = Lock
 _LockType = Lock
 _CRLock = _PyRLock = _RLock = RLock
 __excepthook__ = excepthook
+
+
+# What CPython's barriers have in attributes, as far as programs have been seen to look at it.
+for _name in ("_parties", "_count", "_state"):
+    setattr(Barrier, _name, _Lazy(_name, lambda it, name=_name: it._ropewalk_peek(name)))
+del _name
 
 
 # Trace and profile hooks

@@ -149,12 +149,13 @@ INSIDE = {
         import concurrent.futures
         class Hooked(concurrent.futures.Future):
             def _invoke_callbacks(self): super()._invoke_callbacks()
+            def __hash__(self): spin(); return id(self)
         def work():
             futures = [Hooked() for _ in range(30)]
             for future in futures:
                 future.set_result(1)
             for future in concurrent.futures.as_completed(futures):
-                spin()
+                pass
         """,
     "timers": """
         def work():
