@@ -32,7 +32,7 @@ def set_up(barrier: "Any", parties: object, action: object, timeout: object) -> 
 
 def state(barrier: "Any", action: object, timeout: object) -> object:  # noqa: ANN401
     """`Barrier.__getstate__`: one that is made of it is empty, and has its parts in attributes."""
-    own = object.__getstate__(barrier)  # type: ignore[attr-defined]
+    own = object.__getstate__(barrier)
     attributes, slots = own if isinstance(own, tuple) else (own, None)
     attributes = dict(attributes or {})
     if "_parties" not in attributes:

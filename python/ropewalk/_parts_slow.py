@@ -1,6 +1,7 @@
-"""What events and semaphores do whose parts programs have touched: the way of CPython, on our locks.
+"""What events and semaphores do whose parts programs have touched: the way of CPython.
 
-Everything goes through the instance's attributes by name, so that whatever was replaced is honoured.
+Everything goes through the instance's attributes by name, so that whatever was replaced is
+honoured.
 """
 
 from time import monotonic as _monotonic
@@ -22,14 +23,14 @@ def set_up_event(event: "Event") -> None:
     event._flag = False
 
 
-def set(event: "Event") -> None:
+def set_flag(event: "Event") -> None:
     """`Event.set`."""
     with event._cond:
         event._flag = True
         event._cond.notify_all()
 
 
-def clear(event: "Event") -> None:
+def clear_flag(event: "Event") -> None:
     """`Event.clear`."""
     with event._cond:
         event._flag = False
@@ -82,7 +83,7 @@ def release(semaphore: "Semaphore", n: int) -> None:
 
 def state_of_condition(condition: Condition) -> "tuple[dict[str, Any], Any]":
     """What a pickle of it has: dill can do that, with the lock."""
-    state = object.__getstate__(condition)  # type: ignore[attr-defined]
+    state = object.__getstate__(condition)
     attributes, slots = state if isinstance(state, tuple) else (state, None)
     return {**(attributes or {}), "_lock": condition._lock}, slots
 

@@ -117,9 +117,9 @@ __excepthook__ = excepthook
 
 
 # What CPython's barriers have in attributes, as far as programs have been seen to look at it.
-for _name in ("_parties", "_count", "_state"):
-    setattr(Barrier, _name, _Lazy(_name, lambda it, name=_name: it._ropewalk_peek(name)))
-del _name
+Barrier._parties = _Lazy("_parties", lambda barrier: barrier._ropewalk_peek("_parties"))
+Barrier._count = _Lazy("_count", lambda barrier: barrier._ropewalk_peek("_count"))
+Barrier._state = _Lazy("_state", lambda barrier: barrier._ropewalk_peek("_state"))
 
 
 # Trace and profile hooks

@@ -1,4 +1,4 @@
-"""Where Python may end a thread: the classes and calls that `host.rs` and `dealloc.rs` are about."""
+"""Where Python may end a thread: see `host.rs` and `dealloc.rs` of the extension."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ _CLASS = re.compile(r"#\[pyclass\(([^\]]*)\)\]\s*(?:#\[[^\]]*\]\s*)*(?:pub\S* )?
 def test_the_end_of_each_class_with_attributes_or_weak_references_is_guarded() -> None:
     classes = [found for file in SOURCES.glob("*.rs") for found in _CLASS.findall(file.read_text())]
     wanted = {
-        name
-        for options, name in classes
-        if re.search(r"\b(dict|weakref|extends)\b", options)
+        name for options, name in classes if re.search(r"\b(dict|weakref|extends)\b", options)
     }
     install = (SOURCES / "dealloc.rs").read_text().partition("guard_the_end_of!(\n")[2]
     guarded = set(re.findall(r"super::\w+::(\w+),", install.partition(");")[0]))

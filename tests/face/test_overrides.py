@@ -67,11 +67,12 @@ def test_the_end_of_a_with_calls_what_was_put_into_the_class(
     base = getattr(module, kind)
     derived = type("Derived", (base,), {})
     for cls in (base, derived):
-        semaphore, log = cls(1), []
+        log: list[str] = []
+        semaphore = cls(1)
         with semaphore:
             pass
         with monkeypatch.context() as patch:
-            patch.setattr(cls, "release", lambda _: log.append("release"))
+            patch.setattr(cls, "release", lambda _, log=log: log.append("release"))
             with semaphore:
                 pass
         assert (log, semaphore._value) == (["release"], 0)
@@ -138,7 +139,8 @@ def test_a_condition_whose_parts_are_the_program_s_wakes_its_waiters(module: Any
 
 @BOTH
 def test_notify_all_calls_what_an_instance_has(module: Any) -> None:
-    condition, log = module.Condition(), []
+    log: list[int] = []
+    condition = module.Condition()
     condition.notify = log.append
     with condition:
         condition.notify_all()

@@ -3,12 +3,15 @@
 # ruff: noqa: ANN401 - what is private has no types
 from __future__ import annotations
 
+import io
+import pickle
+import sys
 import threading as stdlib
 from typing import Any
 
 import pytest
 
-from ropewalk import _ropewalk, threading
+from ropewalk import _ropewalk, queue, threading
 
 BOTH = pytest.mark.parametrize("module", [stdlib, threading], ids=["stdlib", "ropewalk"])
 LIMIT = 30.0
@@ -198,3 +201,75 @@ def test_a_semaphore_whose_value_comes_before_its_init(module: Any) -> None:
     semaphore.release(2)
     with pytest.raises(ValueError, match="released too many times"):
         semaphore.release()
+
+
+@BOTH
+def test_the_parts_of_a_barrier(module: Any) -> None:
+    barrier = module.Barrier(2)
+    assert (barrier._parties, barrier._count, barrier._state) == (2, 0, 0)
+    barrier.abort()
+    assert barrier._state == -2
+    with pytest.raises(AttributeError, match="_parties"):
+        _ = module.Barrier.__new__(module.Barrier)._parties
+
+
+@BOTH
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="refused")
+@pytest.mark.parametrize("parties", [0, None, -1])
+def test_a_barrier_for_nobody(module: Any, parties: Any) -> None:
+    barrier = module.Barrier(parties)
+    assert (barrier.parties, barrier.n_waiting, barrier.broken) == (parties, 0, False)
+    with pytest.raises(module.BrokenBarrierError):
+        barrier.wait(0.001)
+
+
+def new_lock(kind: str) -> Any:
+    return getattr(threading, kind)()
+
+
+class Pickler(pickle.Pickler):
+    """Can do what dill's can: a new lock for each one."""
+
+    def reducer_override(self, thing: object) -> Any:
+        for kind in ("Lock", "RLock"):
+            if type(thing) is type(new_lock(kind)):
+                return new_lock, (kind,)
+        return NotImplemented
+
+
+def copied(thing: Any) -> Any:
+    file = io.BytesIO()
+    Pickler(file).dump(thing)
+    return pickle.loads(file.getvalue())
+
+
+def test_a_pickler_that_can_do_locks_can_do_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    event = threading.Event()
+    event.set()
+    semaphore = threading.BoundedSemaphore(3)
+    semaphore.acquire()
+    items: Any = queue.Queue(5)
+    items.put("item")
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "threading", threading)
+        patch.setitem(sys.modules, "queue", queue)
+        event_2, semaphore_2, items_2 = copied(event), copied(semaphore), copied(items)
+        barrier_2, condition_2 = copied(threading.Barrier(1)), copied(threading.Condition())
+    assert event_2.is_set()
+    event_2.clear()
+    assert (event.is_set(), event_2.wait(0.001)) == (True, False)
+    assert (semaphore_2._value, semaphore_2._initial_value) == (2, 3)
+    assert (items_2.get(), items_2.maxsize, items.qsize()) == ("item", 5, 1)
+    assert barrier_2.wait() == 0
+    with condition_2:
+        assert condition_2.wait(0.001) is False
+
+
+@BOTH
+def test_a_pickle_says_what_it_cannot_do(module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    things = [module.Event(), module.Semaphore(), module.Barrier(1), module.Condition()]
+    for thing in things:
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, "threading", module)
+            with pytest.raises(TypeError, match="cannot pickle"):
+                pickle.dumps(thing)

@@ -102,7 +102,7 @@ impl PyEvent {
         let (py, this) = (slf.py(), slf.get());
         this.core.set();
         if this.inflated.is_so() {
-            host::discard(slow(py, intern!(py, "set"), (slf,))?);
+            host::discard(slow(py, intern!(py, "set_flag"), (slf,))?);
         }
         Ok(())
     }
@@ -118,7 +118,7 @@ impl PyEvent {
             // For those who came to wait in the core meanwhile.
             this.core.set();
         }
-        slow(py, intern!(py, "clear"), (slf,)).map(host::discard)
+        slow(py, intern!(py, "clear_flag"), (slf,)).map(host::discard)
     }
 
     /// Block until the internal flag is true, at most timeout seconds if it is not None. Return
