@@ -157,6 +157,18 @@ INSIDE = {
             for future in concurrent.futures.as_completed(futures):
                 pass
         """,
+    "collections": """
+        import concurrent.futures, gc
+        gc.set_threshold(20)
+        class Cycle:
+            def __init__(self): self.me = self
+            def __del__(self): spin()
+        kinds = [threading.Condition, threading.Event, threading.Semaphore, queue.Queue]
+        kinds += [threading.Lock, queue.SimpleQueue, concurrent.futures.Future]
+        def work():
+            Cycle()
+            [kind() for kind in kinds for _ in range(5)]
+        """,
     "timers": """
         def work():
             timer = threading.Timer(0, spin)

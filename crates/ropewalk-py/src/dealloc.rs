@@ -1,8 +1,9 @@
-//! Lets objects of ours end where Python may end the thread: see the head of `host.rs`.
+//! Lets objects of ours begin and end where Python may end the thread: see the head of `host.rs`.
 //!
 //! When an object ends, the callbacks of weak references to it run, and its attributes are dropped:
 //! both may be code of the user. PyO3 does that in frames that must not be unwound. So it is done
-//! before PyO3's `tp_dealloc` begins, guarded.
+//! before PyO3's `tp_dealloc` begins, guarded. And up to Python 3.11 the collector, which runs
+//! destructors, may run where memory for an object is taken: there `tp_alloc` is guarded.
 
 use std::ptr::null_mut;
 use std::sync::OnceLock;
@@ -40,6 +41,15 @@ unsafe fn before(object: *mut ffi::PyObject) {
     }
 }
 
+/// The `tp_alloc` of our classes where it may run the collector.
+unsafe extern "C" fn allocate(
+    class: *mut ffi::PyTypeObject,
+    items: ffi::Py_ssize_t,
+) -> *mut ffi::PyObject {
+    // SAFETY: called by Python, or in its place, as the class's `tp_alloc`.
+    unsafe { host::allocate(class, items) }
+}
+
 macro_rules! guard_the_end_of {
     ($py:expr, $($class:ty),* $(,)?) => {$({
         static ORIGINAL: OnceLock<ffi::destructor> = OnceLock::new();
@@ -60,6 +70,9 @@ macro_rules! guard_the_end_of {
                 && ORIGINAL.set(original).is_ok()
             {
                 (*class).tp_dealloc = Some(dealloc);
+                if $py.version_info() < (3, 12) {
+                    (*class).tp_alloc = Some(allocate);
+                }
             }
         }
     })*};

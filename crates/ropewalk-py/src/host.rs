@@ -28,7 +28,7 @@ mod guarded;
 
 use guarded::{PyErr_CheckSignals, PyGILState_Release, PyThreadState_Clear, guarded};
 pub(crate) use guarded::{
-    add, as_float, attribute, attribute_opt, call, call_method, call0, compare, discard,
+    add, allocate, as_float, attribute, attribute_opt, call, call_method, call0, compare, discard,
     discard_all, drop_reference, end_weak_references, import, index, is_true, iterator,
     move_between_sets, next, raise, report_unraisable, repr, warn,
 };

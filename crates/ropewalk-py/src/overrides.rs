@@ -14,8 +14,15 @@ use pyo3::{Borrowed, PyClass, ffi};
 use super::host;
 
 /// What an instance remembers of a look: the mark of its class, when that had our methods.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Seen(AtomicU32);
+
+impl Default for Seen {
+    fn default() -> Self {
+        // No mark: Python stops long before that.
+        Self(AtomicU32::new(u32::MAX))
+    }
+}
 
 /// Some methods of a class of ours, by their names.
 pub(crate) struct Methods {
@@ -45,7 +52,7 @@ impl Methods {
     #[inline]
     pub(crate) fn are_replaced(&self, object: &Bound<'_, PyAny>, seen: &Seen) -> bool {
         // Relaxed: a mark is never given to another state, nor to another class.
-        let is_ours = seen.0.load(Ordering::Relaxed) == mark(object) && mark(object) != 0;
+        let is_ours = seen.0.load(Ordering::Relaxed) == mark(object);
         !(is_ours && attributes(object).is_none()) && self.look(object, seen, is_ours)
     }
 
@@ -63,7 +70,10 @@ impl Methods {
             host::attribute(&class, name.bind(py)).is_ok_and(|found| found.is(method))
         };
         if is_ours || ours.iter().all(is_same) {
-            seen.0.store(mark(object), Ordering::Relaxed);
+            let mark = mark(object);
+            if mark != 0 {
+                seen.0.store(mark, Ordering::Relaxed);
+            }
             return false;
         }
         true
@@ -93,7 +103,7 @@ fn attributes<'a, 'py>(object: &'a Bound<'py, PyAny>) -> Option<Borrowed<'a, 'py
             return None;
         }
         let dict = *object.as_ptr().byte_offset(offset).cast::<*mut ffi::PyObject>();
-        (!dict.is_null() && ffi::PyDict_Size(dict) > 0)
+        (!dict.is_null() && (*dict.cast::<ffi::PyDictObject>()).ma_used > 0)
             .then(|| Borrowed::from_ptr(object.py(), dict).cast_unchecked())
     }
 }

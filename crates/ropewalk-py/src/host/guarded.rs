@@ -71,6 +71,7 @@ guarded_calls! {
     PyGILState_Release(state: ffi::PyGILState_STATE) -> ();
     PyThreadState_Clear(state: *mut ffi::PyThreadState) -> ();
     PyImport_Import(name: Object) -> Object;
+    PyType_GenericAlloc(class: *mut ffi::PyTypeObject, items: Py_ssize_t) -> Object;
     Py_DecRef(object: Object) -> ();
 }
 
@@ -248,6 +249,15 @@ pub(crate) fn discard(object: Bound<'_, PyAny>) {
 pub(crate) unsafe fn end_weak_references(object: *mut ffi::PyObject) {
     // SAFETY: the caller's.
     unsafe { PyObject_ClearWeakRefs(object) };
+}
+
+/// Memory for an instance. Up to Python 3.11 the collector may run here, and with it destructors.
+///
+/// # Safety
+/// Attached; as the `tp_alloc` of the class.
+pub(crate) unsafe fn allocate(class: *mut ffi::PyTypeObject, items: Py_ssize_t) -> Object {
+    // SAFETY: the caller's.
+    unsafe { PyType_GenericAlloc(class, items) }
 }
 
 /// As [`discard`], where there is no token to be had: PyO3 gives none late in the exit.
