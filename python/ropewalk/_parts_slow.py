@@ -39,7 +39,12 @@ def clear_flag(event: "Event") -> None:
 def wait(event: "Event", timeout: float | None) -> bool:
     """`Event.wait`."""
     with event._cond:
-        return event._flag or event._cond.wait(timeout)
+        return wait_held(event, timeout)
+
+
+def wait_held(event: "Event", timeout: float | None) -> bool:
+    """As `wait`, with the condition's lock held."""
+    return event._flag or event._cond.wait(timeout)
 
 
 def set_up_semaphore(semaphore: "Semaphore", value: int) -> None:

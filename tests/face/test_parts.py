@@ -42,7 +42,8 @@ def test_a_pulse_of_an_event_wakes_who_waits_already(module: Any) -> None:
     event, results = module.Event(), []
     threads = started(*[lambda: results.append(event.wait(LIMIT))] * 3)
     until_blocked(module, threads)
-    while len(event._cond._waiters) < 3:
+    # In the stdlib's nobody can be seen to wait without it.
+    while module is stdlib and len(event._cond._waiters) < 3:
         pass
     with event._cond:
         event._cond.notify_all()

@@ -37,6 +37,12 @@ impl PyEvent {
 }
 
 impl PyEvent {
+    /// `_cond` of one that is inflated.
+    fn condition_now<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let attributes = host::attribute(slf, intern!(slf.py(), "__dict__"))?;
+        part(&attributes.cast_into::<PyDict>()?, intern!(slf.py(), "_cond"))
+    }
+
     /// For the short ways: `None` if it is not.
     #[inline]
     fn is_fast(&self) -> Option<()> {
@@ -129,17 +135,22 @@ impl PyEvent {
         if this.inflated.is_so() {
             return slow(py, intern!(py, "wait"), (slf, timeout.get()));
         }
-        let mut is_set = this.core.is_set();
-        let mut left = None;
-        if !is_set {
-            let deadline = optional_timeout(py, timeout)?;
-            is_set = this.core.wait_until(deadline).map_err(Error::from)?;
-            left = deadline.left().map(|left| left.as_secs_f64());
+        if this.core.is_set() && !this.inflated.is_so() {
+            return Ok(direct::truth(py, true));
         }
-        if this.inflated.is_so() {
-            return slow(py, intern!(py, "wait"), (slf, left));
+        let deadline = optional_timeout(py, timeout)?;
+        let waiting = this.inflated.waiting();
+        let is_set = this.core.wait_until(deadline).map_err(Error::from)?;
+        if !this.inflated.is_so() {
+            return Ok(direct::truth(py, is_set));
         }
-        Ok(direct::truth(py, is_set))
+        let condition = Self::condition_now(slf)?;
+        host::call_method(&condition, intern!(py, "acquire"), ())?;
+        drop(waiting);
+        let left = deadline.left().map(|left| left.as_secs_f64());
+        let result = slow(py, intern!(py, "wait_held"), (slf, left));
+        host::call_method(&condition, intern!(py, "release"), ())?;
+        result
     }
 
     #[getter]

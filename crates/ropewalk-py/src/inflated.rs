@@ -5,7 +5,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use pyo3::exceptions::PyAttributeError;
 use pyo3::intern;
@@ -17,14 +17,31 @@ use super::host;
 
 /// Whether the state is in the instance's `__dict__`.
 #[derive(Debug, Default)]
-pub(crate) struct Inflated(AtomicBool);
+pub(crate) struct Inflated {
+    is_so: AtomicBool,
+    /// How many wait in the core, or are on their way from there to the condition.
+    waiting: AtomicUsize,
+}
+
+/// One that waits in the core; dropped when it holds the condition's lock.
+pub(crate) struct Waiting<'a>(&'a Inflated);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Release);
+    }
+}
+
+/// How often the others are let go first before it counts as their own fault that they do not come:
+/// they may be in a signal handler.
+const PATIENCE: usize = 1000;
 
 impl Inflated {
     /// Whether it is: to be asked after what was done in the core as well.
     #[inline]
     pub(crate) fn is_so(&self) -> bool {
         // Acquire pairs with the Release in `inflate`: what it put into the `__dict__` is seen.
-        self.0.load(Ordering::Acquire)
+        self.is_so.load(Ordering::Acquire)
     }
 
     /// Moves the state out, once: `fill` puts it into the `__dict__`, and wakes who waits in the
@@ -44,7 +61,7 @@ impl Inflated {
         let names = ("_cond", &condition);
         let first = host::call_method(&attributes, intern!(py, "setdefault"), names)?;
         let filled = if first.is(&condition) {
-            self.0.store(true, Ordering::Release);
+            self.is_so.store(true, Ordering::Release);
             fill(&attributes)
         } else {
             // Another thread is at it. Once its lock is free, all is done.
@@ -52,7 +69,27 @@ impl Inflated {
             host::call_method(&first, intern!(py, "release"), ()).map(host::discard)
         };
         host::call_method(&condition, intern!(py, "release"), ())?;
-        filled.map(|()| attributes)
+        filled?;
+        self.see_them_come(py);
+        Ok(attributes)
+    }
+
+    /// To be called by one that is about to wait in the core.
+    pub(crate) fn waiting(&self) -> Waiting<'_> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(self)
+    }
+
+    /// Lets those that waited in the core come to the condition: a `notify` is for them as well.
+    fn see_them_come(&self, py: Python<'_>) {
+        // Acquire pairs with the Release in the drop: whoever takes the lock after that comes after
+        // them.
+        for _ in 0..PATIENCE {
+            if self.waiting.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            host::after_you(py);
+        }
     }
 }
 
