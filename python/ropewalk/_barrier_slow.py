@@ -5,7 +5,7 @@ CPython's has: `multiprocessing.Barrier` keeps `_state` and `_count` in shared m
 processes see them, and gives a condition of its own.
 """
 
-from ropewalk._ropewalk import BrokenBarrierError
+from ropewalk._ropewalk import BrokenBarrierError, Condition, Lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +18,28 @@ _FILLING = 0
 _DRAINING = 1
 _RESETTING = -1
 _BROKEN = -2
+
+
+def set_up(barrier: "Any", parties: object, action: object, timeout: object) -> None:  # noqa: ANN401
+    """`Barrier.__init__` of CPython 3.11, which takes whatever it is given."""
+    barrier._cond = Condition(Lock())
+    barrier._action = action
+    barrier._timeout = timeout
+    barrier._parties = parties
+    barrier._state = _FILLING
+    barrier._count = 0
+
+
+def state(barrier: "Any", action: object, timeout: object) -> object:  # noqa: ANN401
+    """`Barrier.__getstate__`: one that is made of it is empty, and has its parts in attributes."""
+    own = object.__getstate__(barrier)
+    attributes, slots = own if isinstance(own, tuple) else (own, None)
+    attributes = dict(attributes or {})
+    if "_parties" not in attributes:
+        parts = {"_cond": Condition(Lock()), "_action": action, "_timeout": timeout}
+        parts |= {"_parties": barrier._parties, "_state": barrier._state, "_count": 0}
+        attributes = parts | attributes
+    return (attributes, slots) if slots else attributes
 
 
 def wait(barrier: "Any", timeout: float | None) -> int:  # noqa: ANN401 - whatever derives from it

@@ -179,6 +179,10 @@ class Barrier:
     def n_waiting(self) -> int: ...
     @property
     def broken(self) -> bool: ...
+    _parties: Any
+    _count: Any
+    _state: Any
+    def _ropewalk_peek(self, name: str) -> int | None: ...
 
 # The exception of the C module `_queue`.
 _Empty: type[Exception]

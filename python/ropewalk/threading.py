@@ -42,6 +42,7 @@ from _weakrefset import WeakSet as _WeakSet
 from itertools import count as _count
 
 from ropewalk import _hosting
+from ropewalk._completed import Lazy as _Lazy
 from ropewalk._iterators import (
     _concurrent_tee,  # noqa: F401 - the stdlib has it under this name
     concurrent_tee,
@@ -114,6 +115,12 @@ _allocate_lock = Lock
 _LockType = Lock
 _CRLock = _PyRLock = _RLock = RLock
 __excepthook__ = excepthook
+
+
+# What CPython's barriers have in attributes, as far as programs have been seen to look at it.
+Barrier._parties = _Lazy("_parties", lambda barrier: barrier._ropewalk_peek("_parties"))
+Barrier._count = _Lazy("_count", lambda barrier: barrier._ropewalk_peek("_count"))
+Barrier._state = _Lazy("_state", lambda barrier: barrier._ropewalk_peek("_state"))
 
 
 # Trace and profile hooks

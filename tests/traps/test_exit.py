@@ -88,6 +88,87 @@ INSIDE = {
             items.put(Item())
             items.get()
         """,
+    "destructors_of_attributes": """
+        import concurrent.futures
+        class Attribute:
+            def __del__(self): spin()
+        kinds = [concurrent.futures.Future, lambda: concurrent.futures.ThreadPoolExecutor(1)]
+        def work():
+            for kind in kinds:
+                kind().attribute = Attribute()
+        """,
+    "weak_references": """
+        import concurrent.futures, weakref
+        kinds = [concurrent.futures.Future, lambda: concurrent.futures.ThreadPoolExecutor(1)]
+        def work():
+            for kind in kinds:
+                thing = kind()
+                weak = weakref.ref(thing, lambda _: spin())
+                del thing
+        """,
+    "warnings": """
+        import warnings
+        warnings.simplefilter("always")
+        warnings.showwarning = lambda *_, **__: spin()
+        event, condition = threading.Event(), threading.Condition()
+        def work():
+            event.isSet()
+            with condition:
+                condition.notifyAll()
+        """,
+    "repr_of_a_lock": """
+        class Spinning:
+            def acquire(self, *args): return True
+            def release(self): pass
+            def __repr__(self): spin(); return "spinning"
+        condition = threading.Condition(Spinning())
+        def work():
+            repr(condition)
+        """,
+    "hashes_of_futures": """
+        import concurrent.futures
+        class Hashed(concurrent.futures.Future):
+            def __hash__(self): spin(); return 1
+        def work():
+            done, other = Hashed(), concurrent.futures.Future()
+            done.set_result(1)
+            concurrent.futures.wait([done, other], 0)
+        """,
+    "index": """
+        class Number:
+            def __index__(self): spin(); return 1
+            def __lt__(self, other): return False
+            def __gt__(self, other): return True
+        semaphore, condition = threading.Semaphore(), threading.Condition()
+        def work():
+            semaphore.release(Number())
+            with condition:
+                condition.notify(Number())
+        """,
+    "iterator_of_cpython": """
+        import concurrent.futures
+        class Hooked(concurrent.futures.Future):
+            def _invoke_callbacks(self): super()._invoke_callbacks()
+            def __hash__(self): spin(); return id(self)
+        def work():
+            futures = [Hooked() for _ in range(30)]
+            for future in futures:
+                future.set_result(1)
+            for future in concurrent.futures.as_completed(futures):
+                pass
+        """,
+    "collections": """
+        import concurrent.futures, gc
+        gc.set_threshold(20)
+        class Cycle:
+            def __init__(self): self.me = self
+            def __del__(self): spin()
+        kinds = [threading.Condition, threading.Event, threading.Semaphore, queue.Queue]
+        kinds += [threading.Lock, queue.SimpleQueue, concurrent.futures.Future]
+        def work():
+            Cycle()
+            [kind() for kind in kinds for _ in range(5)]
+        """,
     "timers": """
         def work():
             timer = threading.Timer(0, spin)

@@ -7,17 +7,18 @@ use std::sync::OnceLock;
 use pyo3::basic::CompareOp;
 use pyo3::exceptions::{PyAttributeError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{PyDict, PyInt, PyList, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit, intern};
 use ropewalk::sync::Barrier;
+use ropewalk::wait::Deadline;
 
 use super::direct::short_ways;
 use super::error::Error;
 use super::host;
 use super::name::Name;
 use super::origin::{self, Site};
-use super::runtime::{address, cannot_pickle, type_name};
-use super::timeout::{Given, added_timeout, whole_number};
+use super::runtime::{address, type_name};
+use super::timeout::{Given, added_timeout, count};
 
 /// Implements a Barrier.
 ///
@@ -33,8 +34,21 @@ pub(crate) struct PyBarrier {
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) core: Barrier,
-    action: Option<Py<PyAny>>,
-    timeout: Option<Py<PyAny>>,
+    /// Action and timeout, if one is given: in a list, whose cycles Python's collector can break, as
+    /// that of an action that is a method of the barrier. Ours is there for good.
+    parts: Option<Py<PyList>>,
+    has_action: bool,
+}
+
+impl Inner {
+    /// Action and timeout.
+    fn parts<'py>(&self, py: Python<'py>) -> [Option<Bound<'py, PyAny>>; 2] {
+        let Some(parts) = self.parts.as_ref().map(|parts| parts.bind(py)) else {
+            return [None, None];
+        };
+        // They are not there any more only in a cycle that is about to end.
+        [0, 1].map(|index| parts.get_item(index).ok().filter(|part| !part.is_none()))
+    }
 }
 
 impl PyBarrier {
@@ -64,13 +78,10 @@ impl PyBarrier {
 
 impl Drop for PyBarrier {
     fn drop(&mut self) {
-        // Both may have destructors.
-        let Some(Inner { action, timeout, .. }) = self.inner.take() else { return };
-        host::attached(|py| {
-            for object in [action, timeout].into_iter().flatten() {
-                host::discard(object.into_bound(py));
-            }
-        });
+        // They may have destructors.
+        if let Some(parts) = self.inner.take().and_then(|inner| inner.parts) {
+            host::attached(|py| host::discard(parts.into_bound(py).into_any()));
+        }
     }
 }
 
@@ -91,30 +102,38 @@ impl PyBarrier {
 
     #[pyo3(signature = (parties, action=None, timeout=None, *, name=None))]
     fn __init__(
-        &self,
+        slf: &Bound<'_, Self>,
         parties: &Bound<'_, PyAny>,
         action: Option<Py<PyAny>>,
         timeout: Option<Py<PyAny>>,
         name: Option<Name>,
     ) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let is_usual = || parties.cast_exact::<PyInt>().is_ok_and(|n| n.gt(0).unwrap_or(false));
+        if py.version_info() < (3, 12) && !is_usual() {
+            // CPython 3.11 does not look at it.
+            return Self::slow(slf, "set_up", (slf, parties, action, timeout)).map(host::discard);
+        }
         if host::compare(parties, CompareOp::Lt, 1)? {
-            let newer = parties.py().version_info() >= (3, 14);
+            let newer = py.version_info() >= (3, 14);
             return Err(PyValueError::new_err(if newer {
                 "parties must be >= 1"
             } else {
                 "parties must be > 0"
             }));
         }
-        let parties = match whole_number(parties) {
-            Some(parties) => parties,
-            None => parties.extract::<usize>()?,
+        let core = Barrier::with_origin(count(parties)?, this.site.origin());
+        let has_action = action.is_some();
+        let parts = if has_action || timeout.is_some() {
+            Some(PyList::new(py, [action, timeout])?.unbind())
+        } else {
+            None
         };
-        let core = Barrier::with_origin(parties, self.site.origin());
-        self.inner
-            .set(Inner { core, action, timeout })
+        this.inner
+            .set(Inner { core, parts, has_action })
             .map_err(|_| PyRuntimeError::new_err("Barrier.__init__() was called twice"))?;
         if let Some(name) = name {
-            self.inner()?.core.set_name(&name);
+            this.inner()?.core.set_name(&name);
         }
         Ok(())
     }
@@ -130,15 +149,20 @@ impl PyBarrier {
         let Some(inner) = slf.get().inner.get() else {
             return Self::slow(slf, "wait", (slf, timeout.get()));
         };
-        let own = inner.timeout.as_ref().map(|timeout| timeout.bind_borrowed(py));
-        let timeout = timeout.not_none().or(own);
-        let deadline = added_timeout(py, timeout.map_or(Given::NOT, Given::from))?;
-        let action = inner.action.as_ref().map(|action| {
-            || match host::call0(action.bind(py)) {
-                Ok(_) => Ok(()),
-                Err(error) => Err(Error::Python(error)),
+        let [action, own] = inner.parts(py);
+        let timeout = timeout.not_none().or(own.as_ref().map(|own| own.as_borrowed()));
+        let deadline = match added_timeout(py, timeout.map_or(Given::NOT, Given::from)) {
+            // As in CPython, who does not wait does not look at it.
+            Err(_)
+                if inner.core.is_broken() || inner.core.waiting() + 1 == inner.core.parties() =>
+            {
+                Deadline::NEVER
             }
-        });
+            deadline => deadline?,
+        };
+        let action = action
+            .as_ref()
+            .map(|action| || host::call0(action).map(host::discard).map_err(Error::Python));
         let place = inner.core.wait_with(deadline, action)?;
         Ok(place.into_pyobject(py)?.into_any())
     }
@@ -195,10 +219,28 @@ impl PyBarrier {
         }
     }
 
-    #[expect(clippy::unused_self, reason = "a method of Python's")]
-    fn __getstate__(&self) -> PyResult<()> {
-        Err(cannot_pickle("_thread.lock"))
+    /// As CPython's: it is up to whoever pickles whether it can do that with the lock inside.
+    fn __getstate__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let [action, timeout] =
+            slf.get().inner.get().map_or([None, None], |inner| inner.parts(slf.py()));
+        Self::slow(slf, "state", (slf, action, timeout))
     }
+
+    /// `_parties`, `_count` and `_state` of one that has them in the core.
+    fn _ropewalk_peek(&self, name: &str) -> Option<isize> {
+        let core = &self.inner.get()?.core;
+        let number = match name {
+            "_parties" => core.parties(),
+            "_count" => core.waiting(),
+            // CPython's number for one that is broken; otherwise it fills.
+            _ => return Some(if core.is_broken() { -2 } else { 0 }),
+        };
+        isize::try_from(number).ok()
+    }
+
+    /// For what is asked of one whose `__init__` has not run: it has nothing.
+    #[expect(clippy::unused_self, reason = "a method of Python's")]
+    fn _ropewalk_inflate(&self) {}
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
         let (class, at) = (type_name(slf.as_any())?, address(slf.as_any()));
@@ -212,8 +254,7 @@ impl PyBarrier {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         if let Some(inner) = self.inner.get() {
-            visit.call(&inner.action)?;
-            visit.call(&inner.timeout)?;
+            visit.call(&inner.parts)?;
         }
         Ok(())
     }
@@ -222,7 +263,7 @@ impl PyBarrier {
 short_ways! {
     install_short_ways for PyBarrier {
         c"wait"(0) => |barrier, _| {
-            let inner = barrier.get().inner.get().filter(|inner| inner.action.is_none())?;
+            let inner = barrier.get().inner.get().filter(|inner| !inner.has_action)?;
             let place = inner.core.try_wait()?;
             place.into_pyobject(barrier.py()).ok().map(Bound::into_any)
         };

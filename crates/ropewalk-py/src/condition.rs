@@ -14,14 +14,20 @@ use ropewalk::wait::Deadline;
 
 use super::direct::{self, short_ways};
 use super::error::Error;
-use super::host;
 use super::lock::{self, PyLock};
 use super::name::Name;
 use super::order;
 use super::origin::{self, Site};
+use super::overrides::Seen;
 use super::rlock::PyRLock;
-use super::runtime::{cannot_pickle, deprecated};
+use super::runtime::deprecated;
 use super::timeout::{End, Given, optional_timeout};
+use super::{host, inflated};
+
+mod by_name;
+
+use by_name::NOTIFY;
+pub(crate) use by_name::keep_methods;
 
 /// Class that implements a condition variable.
 ///
@@ -34,6 +40,8 @@ use super::timeout::{End, Given, optional_timeout};
 pub(crate) struct PyCondition {
     core: Condition,
     lock: OnceLock<AnyLock>,
+    seen_parts: Seen,
+    seen_notify: Seen,
     _site: Site,
 }
 
@@ -43,7 +51,19 @@ pub(crate) struct PyCondition {
 enum AnyLock {
     Lock(Py<PyLock>),
     RLock(Py<PyRLock>),
-    Foreign(Py<PyAny>),
+    Foreign(Foreign),
+}
+
+/// Somebody else's lock, which may be the condition itself. In a list, whose cycles Python's
+/// collector can break: ours is there for good.
+#[derive(Debug)]
+struct Foreign(Py<PyList>);
+
+impl Foreign {
+    fn bind<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        // There is none any more only in a cycle that is about to end.
+        self.0.bind(py).get_item(0).unwrap_or_else(|_| py.None().into_bound(py))
+    }
 }
 
 impl AnyLock {
@@ -57,19 +77,19 @@ impl AnyLock {
         let py = lock.py();
         host::attribute(lock, intern!(py, "acquire"))?;
         host::attribute(lock, intern!(py, "release"))?;
-        Ok(Self::Foreign(lock.clone().unbind()))
+        Ok(Self::Foreign(Foreign(PyList::new(py, [lock])?.unbind())))
     }
 
     fn object<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
         match self {
             Self::Lock(lock) => lock.bind(py).as_any().clone(),
             Self::RLock(lock) => lock.bind(py).as_any().clone(),
-            Self::Foreign(lock) => lock.bind(py).clone(),
+            Self::Foreign(lock) => lock.bind(py),
         }
     }
 
     /// A lock of the core's, or somebody else's object.
-    fn kind(&self) -> Result<Held<'_>, &Py<PyAny>> {
+    fn kind(&self) -> Result<Held<'_>, &Foreign> {
         match self {
             Self::Lock(lock) => Ok(Held::Lock(&lock.get().core)),
             Self::RLock(lock) => Ok(Held::RLock(&lock.get().core)),
@@ -80,7 +100,7 @@ impl AnyLock {
     fn is_owned(&self, py: Python<'_>) -> PyResult<bool> {
         let lock = match self.kind() {
             Ok(lock) => return Ok(lock.is_owned()),
-            Err(lock) => lock.bind(py),
+            Err(lock) => &lock.bind(py),
         };
         if let Some(method) = host::attribute_opt(lock, intern!(py, "_is_owned"))? {
             return host::is_true(&host::call0(&method)?);
@@ -125,7 +145,13 @@ impl PyCondition {
     }
 
     fn made_at(site: Site) -> Self {
-        Self { core: Condition::with_origin(site.origin()), lock: OnceLock::new(), _site: site }
+        Self {
+            core: Condition::with_origin(site.origin()),
+            lock: OnceLock::new(),
+            seen_parts: Seen::default(),
+            seen_notify: Seen::default(),
+            _site: site,
+        }
     }
 
     /// A condition over a new plain lock.
@@ -164,7 +190,7 @@ impl PyCondition {
                 });
             }
             Ok(lock) => return Ok(self.core.wait_until(lock, deadline).map_err(Error::from)?),
-            Err(lock) => lock.bind(py),
+            Err(lock) => &lock.bind(py),
         };
         let mut released = None;
         let result = self.core.wait_foreign(deadline, || {
@@ -181,18 +207,20 @@ impl PyCondition {
     }
 
     fn notify_up_to(
-        &self,
-        py: Python<'_>,
+        slf: &Bound<'_, Self>,
         count: impl FnOnce() -> PyResult<usize>,
     ) -> PyResult<()> {
-        let any = self.lock()?;
-        if !any.is_owned(py)? {
+        let this = slf.get();
+        let any = this.lock()?;
+        let by_name = this.has_parts_of_its_own(slf);
+        let is_owned = if by_name { Self::is_owned_by_name(slf)? } else { any.is_owned(slf.py())? };
+        if !is_owned {
             return Err(Error::NotHeld("cannot notify on un-acquired lock").into());
         }
         let count = count()?;
         match any.kind() {
-            Ok(lock) => self.core.notify(count, lock),
-            Err(_) => self.core.notify_foreign(count),
+            Ok(lock) if !by_name => this.core.notify(count, lock),
+            _ => this.core.notify_foreign(count),
         };
         Ok(())
     }
@@ -200,7 +228,7 @@ impl PyCondition {
     /// How many to notify for a number as programs give it. As in CPython it is looked at only if
     /// somebody waits, and counted down while it is more than 0: it may be any number.
     fn how_many(&self, n: &Bound<'_, PyAny>) -> PyResult<usize> {
-        if let Ok(n) = n.extract::<isize>() {
+        if let Ok(n) = host::index(n).and_then(|n| n.extract::<isize>()) {
             return Ok(usize::try_from(n).unwrap_or(0));
         }
         if self.core.waiters() == 0 || !host::compare(n, CompareOp::Gt, 0)? {
@@ -223,7 +251,7 @@ impl PyCondition {
                 held.reset_after_fork();
             }
             Err(lock) => {
-                host::call_method(lock.bind(py), intern!(py, "_at_fork_reinit"), ())?;
+                host::call_method(&lock.bind(py), intern!(py, "_at_fork_reinit"), ())?;
             }
         }
         Ok(())
@@ -234,7 +262,7 @@ impl Drop for PyCondition {
     fn drop(&mut self) {
         // Somebody else's lock may have a destructor.
         if let Some(AnyLock::Foreign(lock)) = self.lock.take() {
-            host::attached(|py| host::discard(lock.into_bound(py)));
+            host::attached(|py| host::discard(lock.0.into_bound(py).into_any()));
         }
     }
 }
@@ -302,7 +330,7 @@ impl PyCondition {
         match self.lock()?.kind() {
             Ok(lock) => lock::enter(py, lock)?,
             Err(lock) => {
-                return host::call_method(lock.bind(py), intern!(py, "__enter__"), ())
+                return host::call_method(&lock.bind(py), intern!(py, "__enter__"), ())
                     .map(Bound::unbind);
             }
         }
@@ -320,7 +348,7 @@ impl PyCondition {
             Ok(lock) => order::release(lock)?,
             Err(lock) => {
                 let error = (kind, value, traceback);
-                return host::call_method(lock.bind(py), intern!(py, "__exit__"), error)
+                return host::call_method(&lock.bind(py), intern!(py, "__exit__"), error)
                     .map(Bound::unbind);
             }
         }
@@ -335,13 +363,17 @@ impl PyCondition {
     /// until the optional timeout in seconds occurs. Once awakened or timed out, it re-acquires the
     /// lock and returns: False if the time was up.
     #[pyo3(signature = (timeout=Given::NOT), text_signature = "($self, timeout=None)")]
-    fn wait(&self, py: Python<'_>, timeout: Given<'_, '_>) -> PyResult<bool> {
-        let any = self.lock()?;
+    fn wait(slf: &Bound<'_, Self>, timeout: Given<'_, '_>) -> PyResult<bool> {
+        let (py, this) = (slf.py(), slf.get());
+        if this.has_parts_of_its_own(slf) {
+            return Self::wait_by_name(slf, timeout);
+        }
+        let any = this.lock()?;
         // Before a look at the timeout, as in CPython.
         if !any.is_owned(py)? {
             return Err(Error::NotHeld("cannot wait on un-acquired lock").into());
         }
-        self.wait_until(py, any, optional_timeout(py, timeout)?)
+        this.wait_until(py, any, optional_timeout(py, timeout)?)
     }
 
     /// Wait until a condition evaluates to True.
@@ -384,23 +416,29 @@ impl PyCondition {
     /// If the calling thread has not acquired the lock when this method is called, a RuntimeError
     /// is raised.
     #[pyo3(signature = (n=Given::NOT), text_signature = "($self, n=1)")]
-    fn notify(&self, py: Python<'_>, n: Given<'_, '_>) -> PyResult<()> {
-        self.notify_up_to(py, || match n.get() {
+    fn notify(slf: &Bound<'_, Self>, n: Given<'_, '_>) -> PyResult<()> {
+        Self::notify_up_to(slf, || match n.get() {
             None => Ok(1),
-            Some(n) => self.how_many(&n),
+            Some(n) => slf.get().how_many(&n),
         })
     }
 
     /// Wake up all threads waiting on this condition.
-    fn notify_all(&self, py: Python<'_>) -> PyResult<()> {
-        self.notify_up_to(py, || Ok(usize::MAX))
+    fn notify_all(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let this = slf.get();
+        if NOTIFY.are_replaced(slf, &this.seen_notify) {
+            let waiters = (this.core.waiters(),);
+            return host::call_method(slf, intern!(slf.py(), "notify"), waiters).map(host::discard);
+        }
+        Self::notify_up_to(slf, || Ok(usize::MAX))
     }
 
     /// Wake up all threads waiting on this condition (deprecated, use notify_all()).
     #[pyo3(name = "notifyAll")]
-    fn notify_all_camel(&self, py: Python<'_>) -> PyResult<()> {
+    fn notify_all_camel(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
         deprecated(py, c"notifyAll() is deprecated, use notify_all() instead")?;
-        self.notify_all(py)
+        host::call_method(slf, intern!(py, "notify_all"), ()).map(host::discard)
     }
 
     #[getter]
@@ -412,7 +450,8 @@ impl PyCondition {
     #[getter]
     fn _waiters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let waiters = PyList::new(py, std::iter::repeat_n(None::<bool>, self.core.waiters()))?;
-        py.import("collections")?.getattr("deque")?.call1((waiters,))
+        let collections = host::import(intern!(py, "collections"))?;
+        host::call_method(&collections, intern!(py, "deque"), (waiters,))
     }
 
     fn _is_owned(&self, py: Python<'_>) -> PyResult<bool> {
@@ -436,23 +475,25 @@ impl PyCondition {
         self.at_fork_reinit(py)
     }
 
-    fn __getstate__(&self) -> PyResult<()> {
-        Err(cannot_pickle(match self.lock()? {
-            AnyLock::Lock(_) => "_thread.lock",
-            AnyLock::RLock(_) => "_thread.RLock",
-            AnyLock::Foreign(_) => "threading.Condition",
-        }))
+    /// As CPython's: it is up to whoever pickles whether it can do that with the lock inside.
+    fn __getstate__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        inflated::slow(slf.py(), intern!(slf.py(), "state_of_condition"), (slf,))
+    }
+
+    fn __setstate__(slf: &Bound<'_, Self>, state: &Bound<'_, PyAny>) -> PyResult<()> {
+        let restored = inflated::slow(slf.py(), intern!(slf.py(), "restore"), (slf, state));
+        restored.map(host::discard)
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let lock = self.lock()?.object(py).repr()?;
+        let lock = host::repr(&self.lock()?.object(py))?;
         Ok(format!("<Condition({lock}, {})>", self.core.waiters()))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         // Our own locks refer to nothing. A cycle through a foreign one is broken at its end.
         if let Some(AnyLock::Foreign(lock)) = self.lock.get() {
-            visit.call(lock)?;
+            visit.call(&lock.0)?;
         }
         Ok(())
     }
@@ -468,6 +509,9 @@ short_ways! {
         };
         c"notify"(0) => |condition, _| {
             let lock = condition.get().short_lock()?;
+            if condition.get().has_parts_of_its_own(condition) {
+                return None;
+            }
             lock.is_owned().then(|| {
                 condition.get().core.notify(1, lock);
                 direct::nothing(condition.py())

@@ -1,8 +1,9 @@
-//! Lets objects of ours end where Python may end the thread: see the head of `host.rs`.
+//! Lets objects of ours begin and end where Python may end the thread: see the head of `host.rs`.
 //!
 //! When an object ends, the callbacks of weak references to it run, and its attributes are dropped:
 //! both may be code of the user. PyO3 does that in frames that must not be unwound. So it is done
-//! before PyO3's `tp_dealloc` begins, guarded.
+//! before PyO3's `tp_dealloc` begins, guarded. And up to Python 3.11 the collector, which runs
+//! destructors, may run where memory for an object is taken: there `tp_alloc` is guarded.
 
 use std::ptr::null_mut;
 use std::sync::OnceLock;
@@ -21,21 +22,32 @@ unsafe fn before(object: *mut ffi::PyObject) {
     // pointers are; both are null or valid. The collector must not see it any more.
     unsafe {
         let class = ffi::Py_TYPE(object);
+        let (weak, dict) = ((*class).tp_weaklistoffset, (*class).tp_dictoffset);
+        let at = |offset| object.byte_offset(offset).cast::<*mut ffi::PyObject>();
+        let has_weak = weak > 0 && !(*at(weak)).is_null();
+        let has_dict = dict > 0 && !(*at(dict)).is_null();
+        if !has_weak && !has_dict {
+            return;
+        }
         if ffi::PyType_HasFeature(class, ffi::Py_TPFLAGS_HAVE_GC) != 0 {
             ffi::PyObject_GC_UnTrack(object.cast());
         }
-        let weak = (*class).tp_weaklistoffset;
-        if weak > 0 && !(*object.byte_offset(weak).cast::<*mut ffi::PyObject>()).is_null() {
+        if has_weak {
             host::end_weak_references(object);
         }
-        if (*class).tp_dictoffset > 0 {
-            let place = object.byte_offset((*class).tp_dictoffset).cast::<*mut ffi::PyObject>();
-            let attributes = std::mem::replace(&mut *place, null_mut());
-            if !attributes.is_null() {
-                host::drop_reference(attributes);
-            }
+        if has_dict {
+            host::drop_reference(std::mem::replace(&mut *at(dict), null_mut()));
         }
     }
+}
+
+/// The `tp_alloc` of our classes where it may run the collector.
+unsafe extern "C" fn allocate(
+    class: *mut ffi::PyTypeObject,
+    items: ffi::Py_ssize_t,
+) -> *mut ffi::PyObject {
+    // SAFETY: called by Python, or in its place, as the class's `tp_alloc`.
+    unsafe { host::allocate(class, items) }
 }
 
 macro_rules! guard_the_end_of {
@@ -58,6 +70,9 @@ macro_rules! guard_the_end_of {
                 && ORIGINAL.set(original).is_ok()
             {
                 (*class).tp_dealloc = Some(dealloc);
+                if $py.version_info() < (3, 12) {
+                    (*class).tp_alloc = Some(allocate);
+                }
             }
         }
     })*};
@@ -70,7 +85,10 @@ pub(crate) fn install(py: Python<'_>) {
         super::barrier::PyBarrier,
         super::condition::PyCondition,
         super::event::PyEvent,
+        super::future::PyFuture,
         super::lock::PyLock,
+        super::pool::PyPool,
+        super::pool_queue::PyWorkQueue,
         super::queue::QueueBase,
         super::queue_classes::PyQueue,
         super::queue_classes::PyLifoQueue,

@@ -137,7 +137,7 @@ static KEPT: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
 /// To be called when the interpreter is about to end. It empties `sys.modules` before the last
 /// objects go, whose finalizers may want an exception to be raised.
 pub(crate) fn keep_modules(py: Python<'_>) -> PyResult<()> {
-    let modules = py.import("sys")?.getattr("modules")?;
+    let modules = host::attribute(&host::import(intern!(py, "sys"))?, intern!(py, "modules"))?;
     let kept = PyDict::new(py);
     for name in ["ropewalk.queue", "ropewalk._queue_errors", "ropewalk._futures_stock"] {
         if let Ok(module) = modules.get_item(name) {
@@ -159,7 +159,8 @@ fn stdlib_error<'py>(
     args: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error: Into<PyErr>>,
 ) -> PyErr {
     let module = host::import(module).or_else(|error| kept(module).ok_or(error));
-    let class = module.and_then(|module| module.getattr(name));
+    let class =
+        module.and_then(|module| host::attribute(&module, &PyString::new(module.py(), name)));
     match class.and_then(|class| host::call(&class, args, None)) {
         Ok(error) => host::raise(&error),
         Err(error) => error,
@@ -213,8 +214,9 @@ pub(crate) fn message(py: Python<'_>, deadlock: &Deadlock) -> String {
                 Ok(fact)
             })
             .collect::<PyResult<Vec<_>>>()?;
-        let describe = host::import(intern!(py, "ropewalk._deadlock"))?.getattr("describe")?;
-        host::call(&describe, (links, deadlock.cycle, deadlock.certain), None)?.extract()
+        let module = host::import(intern!(py, "ropewalk._deadlock"))?;
+        let facts = (links, deadlock.cycle, deadlock.certain);
+        host::call_method(&module, intern!(py, "describe"), facts)?.extract()
     };
     tell().unwrap_or_else(|_| deadlock.to_string())
 }

@@ -2,19 +2,19 @@
 
 #![forbid(unsafe_code)]
 
-use std::sync::OnceLock;
-
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use ropewalk::sync::Event;
 
-use super::condition::PyCondition;
 use super::direct::{self, short_ways};
 use super::error::Error;
+use super::host;
+use super::inflated::{Inflated, own_state, part, slow};
 use super::making::short_making;
 use super::name::Name;
 use super::origin::{self, Site};
-use super::runtime::{address, cannot_pickle, deprecated, type_name};
+use super::runtime::{address, deprecated, type_name};
 use super::timeout::{Given, optional_timeout};
 
 /// Class implementing event objects.
@@ -26,14 +26,38 @@ use super::timeout::{Given, optional_timeout};
 pub(crate) struct PyEvent {
     pub(crate) core: Event,
     _site: Site,
-    /// For programs that look at CPython's private `_cond`; ours does not need it.
-    cond: OnceLock<Py<PyCondition>>,
+    inflated: Inflated,
 }
 
 impl PyEvent {
     fn make(py: Python<'_>) -> Self {
         let site = origin::here(py);
-        Self { core: Event::with_origin(site.origin()), _site: site, cond: OnceLock::new() }
+        Self { core: Event::with_origin(site.origin()), _site: site, inflated: Inflated::default() }
+    }
+}
+
+impl PyEvent {
+    /// `_cond` of one that is inflated.
+    fn condition_now<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let attributes = host::attribute(slf, intern!(slf.py(), "__dict__"))?;
+        part(&attributes.cast_into::<PyDict>()?, intern!(slf.py(), "_cond"))
+    }
+
+    /// For the short ways: `None` if it is not.
+    #[inline]
+    fn is_fast(&self) -> Option<()> {
+        (!self.inflated.is_so()).then_some(())
+    }
+
+    /// Moves the state into attributes.
+    fn inflate<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+        let core = &slf.get().core;
+        slf.get().inflated.inflate(slf, |attributes| {
+            attributes.set_item(intern!(slf.py(), "_flag"), core.is_set())?;
+            // Nobody waits in the core any more.
+            core.set();
+            Ok(())
+        })
     }
 }
 
@@ -53,78 +77,129 @@ impl PyEvent {
 
     /// Called again, as some programs do, it makes the event as new.
     #[pyo3(signature = (*, name=None))]
-    fn __init__(&self, name: Option<Name>) {
-        if self.core.is_set() {
-            self.core.clear();
+    fn __init__(slf: &Bound<'_, Self>, name: Option<Name>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        if this.inflated.is_so() {
+            host::discard(slow(py, intern!(py, "set_up_event"), (slf,))?);
+        } else if this.core.is_set() {
+            this.core.clear();
         }
         if let Some(name) = name {
-            self.core.set_name(&name);
+            this.core.set_name(&name);
         }
+        Ok(())
     }
 
     /// Return true if and only if the internal flag is true.
-    fn is_set(&self) -> bool {
-        self.core.is_set()
+    fn is_set<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        Self::_flag(slf)
     }
 
     /// Return true if and only if the internal flag is true (deprecated, use is_set()).
     #[pyo3(name = "isSet")]
-    fn is_set_camel(&self, py: Python<'_>) -> PyResult<bool> {
+    fn is_set_camel<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
         deprecated(py, c"isSet() is deprecated, use is_set() instead")?;
-        Ok(self.core.is_set())
+        host::call_method(slf, intern!(py, "is_set"), ())
     }
 
     /// Set the internal flag to true. All threads waiting for it to become true are awakened.
-    fn set(&self) {
-        self.core.set();
+    fn set(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        this.core.set();
+        if this.inflated.is_so() {
+            host::discard(slow(py, intern!(py, "set_flag"), (slf,))?);
+        }
+        Ok(())
     }
 
     /// Reset the internal flag to false.
-    fn clear(&self) {
-        self.core.clear();
+    fn clear(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        if !this.inflated.is_so() {
+            this.core.clear();
+            if !this.inflated.is_so() {
+                return Ok(());
+            }
+            // For those who came to wait in the core meanwhile.
+            this.core.set();
+        }
+        slow(py, intern!(py, "clear_flag"), (slf,)).map(host::discard)
     }
 
     /// Block until the internal flag is true, at most timeout seconds if it is not None. Return
     /// whether it was: False means that the time was up.
     #[pyo3(signature = (timeout=Given::NOT), text_signature = "($self, timeout=None)")]
-    fn wait(&self, py: Python<'_>, timeout: Given<'_, '_>) -> PyResult<bool> {
-        if self.core.is_set() {
-            return Ok(true);
+    fn wait<'py>(slf: &Bound<'py, Self>, timeout: Given<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+        let (py, this) = (slf.py(), slf.get());
+        if this.inflated.is_so() {
+            return slow(py, intern!(py, "wait"), (slf, timeout.get()));
+        }
+        if this.core.is_set() && !this.inflated.is_so() {
+            return Ok(direct::truth(py, true));
         }
         let deadline = optional_timeout(py, timeout)?;
-        Ok(self.core.wait_until(deadline).map_err(Error::from)?)
-    }
-
-    #[getter]
-    fn _cond(&self, py: Python<'_>) -> PyResult<Py<PyCondition>> {
-        if let Some(cond) = self.cond.get() {
-            return Ok(cond.clone_ref(py));
+        let waiting = this.inflated.waiting();
+        let is_set = this.core.wait_until(deadline).map_err(Error::from)?;
+        if !this.inflated.is_so() {
+            return Ok(direct::truth(py, is_set));
         }
-        let new = PyCondition::with_new_lock(py)?;
-        // Of two threads that come at the same time, one is first.
-        Ok(self.cond.get_or_init(|| new).clone_ref(py))
+        let condition = Self::condition_now(slf)?;
+        host::call_method(&condition, intern!(py, "acquire"), ())?;
+        drop(waiting);
+        let left = deadline.left().map(|left| left.as_secs_f64());
+        let result = slow(py, intern!(py, "wait_held"), (slf, left));
+        host::call_method(&condition, intern!(py, "release"), ())?;
+        result
     }
 
     #[getter]
-    fn _flag(&self) -> bool {
-        self.core.is_set()
+    fn _cond<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        part(&Self::inflate(slf)?, intern!(slf.py(), "_cond"))
+    }
+
+    #[setter(_cond)]
+    fn set_cond(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        Self::inflate(slf)?.set_item(intern!(slf.py(), "_cond"), value)
+    }
+
+    #[getter]
+    fn _flag<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let (py, this) = (slf.py(), slf.get());
+        let is_set = this.core.is_set();
+        if this.inflated.is_so() {
+            return part(&Self::inflate(slf)?, intern!(py, "_flag"));
+        }
+        Ok(direct::truth(py, is_set))
+    }
+
+    #[setter(_flag)]
+    fn set_flag(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        Self::inflate(slf)?.set_item(intern!(slf.py(), "_flag"), value)
     }
 
     /// Forgets waiters of threads that do not exist in the child of a fork.
-    fn _at_fork_reinit(&self, py: Python<'_>) -> PyResult<()> {
-        match self.cond.get() {
-            Some(cond) => cond.get().at_fork_reinit(py),
-            None => Ok(()),
+    fn _at_fork_reinit(slf: &Bound<'_, Self>) -> PyResult<()> {
+        if slf.get().inflated.is_so() {
+            let condition = Self::_cond(slf)?;
+            let name = intern!(slf.py(), "_at_fork_reinit");
+            host::discard(host::call_method(&condition, name, ())?);
         }
+        Ok(())
     }
 
-    #[expect(clippy::unused_self, reason = "a method of Python's")]
-    fn __getstate__(&self) -> PyResult<()> {
-        Err(cannot_pickle("_thread.lock"))
+    /// As CPython's: it is up to whoever pickles whether it can do that with the lock inside.
+    fn __getstate__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        Self::inflate(slf)?;
+        own_state(slf)
+    }
+
+    fn __setstate__(slf: &Bound<'_, Self>, state: &Bound<'_, PyAny>) -> PyResult<()> {
+        slow(slf.py(), intern!(slf.py(), "restore"), (slf, state)).map(host::discard)
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
-        let status = if slf.get().core.is_set() { "set" } else { "unset" };
+        let status = if host::is_true(&Self::_flag(slf)?)? { "set" } else { "unset" };
         Ok(format!("<{} at {}: {status}>", type_name(slf.as_any())?, address(slf.as_any())))
     }
 }
@@ -132,18 +207,25 @@ impl PyEvent {
 short_ways! {
     install_short_ways for PyEvent {
         c"is_set"(0) => |event, _| {
-            Some(direct::truth(event.py(), event.get().core.is_set()))
+            let is_set = event.get().core.is_set();
+            event.get().is_fast()?;
+            Some(direct::truth(event.py(), is_set))
         };
         c"set"(0) => |event, _| {
             event.get().core.set();
+            event.get().is_fast()?;
             Some(direct::nothing(event.py()))
         };
         c"clear"(0) => |event, _| {
+            event.get().is_fast()?;
             event.get().core.clear();
+            event.get().is_fast()?;
             Some(direct::nothing(event.py()))
         };
         c"wait"(0) => |event, _| {
-            event.get().core.is_set().then(|| direct::truth(event.py(), true))
+            let is_set = event.get().core.is_set();
+            event.get().is_fast()?;
+            is_set.then(|| direct::truth(event.py(), true))
         };
     }
 }

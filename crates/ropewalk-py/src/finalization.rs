@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 use pyo3::exceptions::PyRuntimeError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
@@ -21,11 +22,13 @@ static TOOLS: PyOnceLock<(Py<PyAny>, Py<PyType>)> = PyOnceLock::new();
 /// Called when the module is made.
 pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
     TOOLS.get_or_try_init(py, || {
-        let is_finalizing = py.import("sys")?.getattr("is_finalizing")?.unbind();
+        let sys = host::import(intern!(py, "sys"))?;
+        let is_finalizing = host::attribute(&sys, intern!(py, "is_finalizing"))?.unbind();
         // New in CPython 3.13; its base class is there before.
-        let error = match py.import("builtins")?.getattr("PythonFinalizationError") {
-            Ok(error) => error.cast_into::<PyType>()?,
-            Err(_) => py.get_type::<PyRuntimeError>(),
+        let builtins = host::import(intern!(py, "builtins"))?;
+        let error = match host::attribute_opt(&builtins, intern!(py, "PythonFinalizationError"))? {
+            Some(error) => error.cast_into::<PyType>()?,
+            None => py.get_type::<PyRuntimeError>(),
         };
         Ok::<_, PyErr>((is_finalizing, error.unbind()))
     })?;
@@ -38,7 +41,7 @@ pub(crate) fn refusal(py: Python<'_>, what: ResourceKind, deadline: Deadline) ->
         return None;
     }
     let (is_finalizing, error) = TOOLS.get(py)?;
-    if !host::call0(is_finalizing.bind(py)).is_ok_and(|it| it.is_truthy().unwrap_or(false)) {
+    if !host::call0(is_finalizing.bind(py)).is_ok_and(|it| host::is_true(&it).unwrap_or(false)) {
         return None;
     }
     let (since, words) = match what {

@@ -161,7 +161,7 @@ impl PyFuture {
 
     #[cold]
     fn invalid(slf: &Bound<'_, Self>, state: State) -> PyErr {
-        match slf.repr() {
+        match host::repr(slf) {
             Ok(repr) => future_error("InvalidStateError", (format!("{}: {repr}", state.name()),)),
             Err(error) => error,
         }
@@ -278,7 +278,7 @@ impl PyFuture {
             takes_no_arguments(args, kwargs)?;
         }
         let name = intern!(py, "_invoke_callbacks");
-        let hooked = !class.getattr(name)?.is(&ours.getattr(name)?);
+        let hooked = !host::attribute(class, name)?.is(&host::attribute(&ours, name)?);
         // A pool's own kind of future says whose it is.
         let cell = match args.iter().next().map(Bound::cast_into::<PyWorkQueue>) {
             Some(Ok(queue)) => FutureCell::in_pool(queue.get().core.crew().clone()),
@@ -475,7 +475,8 @@ impl PyFuture {
                 Some(Outcome::Moved) | None => {}
             }
         }
-        Ok((true, false, slf.getattr("_result")?, slf.getattr("_exception")?))
+        let result = host::attribute(slf, intern!(py, "_result"))?;
+        Ok((true, false, result, host::attribute(slf, intern!(py, "_exception"))?))
     }
 
     fn _invoke_callbacks(slf: &Bound<'_, Self>) -> PyResult<()> {

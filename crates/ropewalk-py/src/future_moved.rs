@@ -76,13 +76,14 @@ impl PyFuture {
         }
         let py = slf.py();
         let lock = Bound::new(py, PyRLock::make(py))?;
-        let condition = py.get_type::<PyCondition>().call1((&lock,))?;
-        let attributes = slf.getattr("__dict__")?.cast_into::<PyDict>()?;
+        let condition = host::call(&py.get_type::<PyCondition>(), (&lock,), None)?;
+        let attributes = host::attribute(slf, intern!(py, "__dict__"))?.cast_into::<PyDict>()?;
         let callbacks = PyList::empty(py);
         // Held until everything is in its place: who finds it waits for that.
         lock.get().core.acquire().map_err(Error::from)?;
         let lock = Held(lock);
-        let first = attributes.call_method1("setdefault", ("_condition", &condition))?;
+        let first =
+            host::call_method(&attributes, intern!(py, "setdefault"), ("_condition", &condition))?;
         if !first.is(&condition) {
             // Another thread is at it. Once its lock is free, all is done.
             drop(lock);
@@ -131,7 +132,7 @@ pub(super) fn counts(error: &Bound<'_, PyAny>) -> PyResult<bool> {
 pub(super) fn has_init(class: &Bound<'_, PyType>) -> PyResult<bool> {
     let name = intern!(class.py(), "__init__");
     let object = class.py().get_type::<PyAny>();
-    Ok(!class.getattr(name)?.is(&object.getattr(name)?))
+    Ok(!host::attribute(class, name)?.is(&host::attribute(&object, name)?))
 }
 
 /// What CPython's `__init__` says of arguments.

@@ -13,7 +13,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyIterator, PySet, PyString, PyTuple};
+use pyo3::types::{PySet, PyString, PyTuple};
 use pyo3::{Borrowed, IntoPyObjectExt};
 use ropewalk::exec::{Collector, Futures, Goal, Helper, Watch};
 use ropewalk::wait::Deadline;
@@ -124,15 +124,15 @@ fn pair<'py>(
     // Whichever are fewer change from one set into the other.
     let few = done.len() <= others.len();
     for future in if few { done } else { others } {
-        let future = future.into_bound(py);
-        new.add(&future)?;
-        all.discard(&future)?;
+        let future = future.into_bound(py).into_any();
+        host::move_between_sets(&future, all, &new)?;
+        host::discard(future);
     }
     let pair = if few { (&new, all) } else { (all, &new) };
     let make = NEW.get_or_try_init(py, || {
-        py.get_type::<PyTuple>().getattr(intern!(py, "__new__")).map(Bound::unbind)
+        host::attribute(&py.get_type::<PyTuple>(), intern!(py, "__new__")).map(Bound::unbind)
     })?;
-    make.bind(py).call1((stock!(py, "DoneAndNotDoneFutures")?, pair))
+    host::call(make.bind(py), (stock!(py, "DoneAndNotDoneFutures")?, pair), None)
 }
 
 /// Wait for the futures in the given sequence to complete.
@@ -236,7 +236,7 @@ pub(crate) struct AsCompleted {
     collector: Option<Closing>,
     deadline: Deadline,
     /// CPython's own iterator over the rest, once it is to do the work.
-    stock: Option<Py<PyIterator>>,
+    stock: Option<Py<PyAny>>,
 }
 
 impl Futures for AsCompleted {
@@ -268,11 +268,12 @@ impl AsCompleted {
         collector
     }
 
-    fn give_to_stock<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    fn give_to_stock(&mut self, py: Python<'_>) -> PyResult<()> {
         let rest: Vec<_> = self.futures.drain(..).flatten().collect();
         let left = self.deadline.left().map(|left| left.as_secs_f64());
         let futures = host::call(stock!(py, "as_completed")?, (rest, left), None)?;
-        Ok(self.stock.insert(futures.try_iter()?.unbind()).bind(py).clone().into_any())
+        self.stock = Some(host::iterator(&futures)?.unbind());
+        Ok(())
     }
 }
 
@@ -302,8 +303,9 @@ impl AsCompleted {
                 _ => {
                     let futures =
                         host::call(stock!(py, "as_completed")?, (futures, timeout.get()), None)?;
-                    this.futures.clear();
-                    this.stock = Some(futures.try_iter()?.unbind());
+                    let taken = std::mem::take(&mut this.futures).into_iter().flatten();
+                    host::discard_all(py, taken.map(Py::into_any).collect());
+                    this.stock = Some(host::iterator(&futures)?.unbind());
                     return Ok(this);
                 }
             };
@@ -327,10 +329,7 @@ impl AsCompleted {
     fn __next__(&mut self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         loop {
             if let Some(stock) = &self.stock {
-                return match stock.bind(py).clone().next() {
-                    None => Ok(None),
-                    Some(next) => next.map(|future| Some(future.unbind())),
-                };
+                return Ok(host::next(stock.bind(py))?.map(Bound::unbind));
             }
             if let Some(index) = self.ready.pop_front() {
                 match self.futures[index].take() {
@@ -366,10 +365,26 @@ impl AsCompleted {
     }
 
     fn __clear__(&mut self) {
-        self.futures.clear();
+        self.drop_contents();
+    }
+}
+
+impl AsCompleted {
+    /// Drops what it refers to, guarded: what it does not, PyO3 would.
+    fn drop_contents(&mut self) {
         self.ready.clear();
         self.pending = 0;
-        self.stock = None;
+        let futures = std::mem::take(&mut self.futures).into_iter().flatten().map(Py::into_any);
+        let objects: Vec<_> = futures.chain(self.stock.take()).collect();
+        if !objects.is_empty() {
+            host::attached(|py| host::discard_all(py, objects));
+        }
+    }
+}
+
+impl Drop for AsCompleted {
+    fn drop(&mut self) {
+        self.drop_contents();
     }
 }
 
@@ -457,6 +472,22 @@ impl Results {
     }
 
     fn __clear__(&mut self) {
-        self.futures.clear();
+        self.drop_contents();
+    }
+}
+
+impl Results {
+    /// As that of [`AsCompleted`].
+    fn drop_contents(&mut self) {
+        if !self.futures.is_empty() {
+            let futures = std::mem::take(&mut self.futures).into();
+            host::attached(|py| host::discard_all(py, futures));
+        }
+    }
+}
+
+impl Drop for Results {
+    fn drop(&mut self) {
+        self.drop_contents();
     }
 }

@@ -23,12 +23,14 @@ mod future_short;
 mod future_wait;
 mod gil;
 mod host;
+mod inflated;
 mod inspect;
 mod lock;
 mod making;
 mod name;
 mod order;
 mod origin;
+mod overrides;
 mod pool;
 mod pool_queue;
 mod queue;
@@ -49,6 +51,7 @@ mod timer;
 /// The compiled half of `ropewalk`.
 #[pymodule(gil_used = false)]
 mod _ropewalk {
+    use pyo3::intern;
     use pyo3::prelude::*;
 
     #[pymodule_export]
@@ -103,6 +106,8 @@ mod _ropewalk {
         super::finalization::prepare(py)?;
         super::chunks::install();
         super::dealloc::install(py);
+        super::semaphore::keep_methods(py)?;
+        super::condition::keep_methods(py)?;
         super::name::install::<super::lock::PyLock>(py);
         super::name::install::<super::rlock::PyRLock>(py);
         super::name::install::<super::queue_simple::PySimpleQueue>(py);
@@ -121,7 +126,8 @@ mod _ropewalk {
         super::making::install::<super::future::PyFuture>(py);
         super::making::install::<super::event::PyEvent>(py);
         super::making::install::<super::semaphore::PySemaphore>(py);
-        module.add("_Empty", py.import("_queue")?.getattr("Empty")?)?;
+        let queue = super::host::import(intern!(py, "_queue"))?;
+        module.add("_Empty", super::host::attribute(&queue, intern!(py, "Empty"))?)?;
         // Its own name is CPython's, `lock`.
         module.add("Lock", py.get_type::<super::lock::PyLock>())?;
         module.add("DeadlockError", py.get_type::<super::error::DeadlockError>())?;

@@ -74,7 +74,8 @@ pub(crate) fn describe(site: HostSite) -> Option<Arc<str>> {
         // SAFETY: the site that keeps the code object lives as long as the primitive, which the
         // core keeps alive while it describes it.
         let code = unsafe { Bound::from_borrowed_ptr(py, site.code() as *mut ffi::PyObject) };
-        let file: String = code.getattr(intern!(py, "co_filename")).ok()?.extract().ok()?;
+        let file: String =
+            host::attribute(&code, intern!(py, "co_filename")).ok()?.extract().ok()?;
         let position = c_int::try_from(site.position()).unwrap_or(0);
         // SAFETY: a code object; any position is allowed.
         let line = unsafe { PyCode_Addr2Line(code.as_ptr(), position) };

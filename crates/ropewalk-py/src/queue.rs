@@ -71,7 +71,8 @@ pub(crate) fn generic_alias<'py>(
     class: &Bound<'py, PyType>,
     object: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    class.py().import("types")?.getattr("GenericAlias")?.call1((class, object))
+    let types = host::import(intern!(class.py(), "types"))?;
+    host::call_method(&types, intern!(class.py(), "GenericAlias"), (class, object))
 }
 
 /// The argument as it was given, for the slow way, which looks at it only when it has to.
@@ -403,7 +404,7 @@ impl QueueBase {
     fn empty(slf: &Bound<'_, Self>) -> PyResult<bool> {
         match slf.get().len() {
             Some(len) => Ok(len == 0),
-            None => slow(slf.py(), "empty", (slf,))?.is_truthy(),
+            None => host::is_true(&slow(slf.py(), "empty", (slf,))?),
         }
     }
 
@@ -414,7 +415,7 @@ impl QueueBase {
     fn full(slf: &Bound<'_, Self>) -> PyResult<bool> {
         match slf.get().fast() {
             Some(core) => Ok(core.is_full()),
-            None => slow(slf.py(), "full", (slf,))?.is_truthy(),
+            None => host::is_true(&slow(slf.py(), "full", (slf,))?),
         }
     }
 
@@ -508,10 +509,13 @@ impl QueueBase {
         let Some(core) = slf.get().fast() else { return Ok(()) };
         // Everything that can fail or run code of the user comes first.
         let queue = match core {
-            Core::Fifo(_) => py.import("collections")?.getattr("deque")?.call0()?,
+            Core::Fifo(_) => {
+                let collections = host::import(intern!(py, "collections"))?;
+                host::call_method(&collections, intern!(py, "deque"), ())?
+            }
             Core::Lifo(_) | Core::Priority(_) => PyList::empty(py).into_any(),
         };
-        let append = queue.getattr("append")?;
+        let append = host::attribute(&queue, intern!(py, "append"))?;
         let (lock, [not_empty, not_full, all_tasks_done]) = slf.get().new_parts(py)?;
         let maxsize = slf.get().maxsize.load(Ordering::Relaxed).into_pyobject(py)?.into_any();
         let others = [
@@ -521,11 +525,11 @@ impl QueueBase {
             ("not_full", not_full.into_any()),
             ("all_tasks_done", all_tasks_done.into_any()),
         ];
-        let attributes = slf.getattr("__dict__")?.cast_into::<PyDict>()?;
+        let attributes = host::attribute(slf, intern!(py, "__dict__"))?.cast_into::<PyDict>()?;
         // Held until everything is in its place: who finds it waits for that.
         lock.get().core.acquire().map_err(Error::from)?;
         let lock = Held(lock);
-        let first = attributes.call_method1("setdefault", ("mutex", &lock.0))?;
+        let first = host::call_method(&attributes, intern!(py, "setdefault"), ("mutex", &lock.0))?;
         if !first.is(&lock.0) {
             // Another thread is at it. Once its lock is free, all is done.
             host::call_method(&first, intern!(py, "acquire"), ())?;
@@ -540,13 +544,16 @@ impl QueueBase {
                 if let Some(name) = core.name() {
                     slow(py, "set_name", (slf, &*name))?;
                 }
-                contents.items.into_iter().try_for_each(|item| append.call1((item,)).map(drop))
+                contents
+                    .items
+                    .into_iter()
+                    .try_for_each(|item| host::call(&append, (item,), None).map(drop))
             }
             Ok(None) => Ok(()),
             Err(error) => {
                 // Interrupted while another thread compared two items: it stays as it was.
                 for (name, _) in &others {
-                    attributes.call_method1("pop", (name, py.None()))?;
+                    host::call_method(&attributes, intern!(py, "pop"), (name, py.None()))?;
                 }
                 attributes.del_item("mutex")?;
                 Err(error)

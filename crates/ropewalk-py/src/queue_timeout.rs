@@ -86,8 +86,8 @@ pub(crate) fn simple_queue_arguments<'py>(
         _ => {}
     }
     // With an item in it, so that it does not wait.
-    let judge = original_simple_queue(py)?.call0()?;
-    judge.call_method1("put", (py.None(),))?;
+    let judge = host::call0(original_simple_queue(py)?)?;
+    host::call_method(&judge, intern!(py, "put"), (py.None(),))?;
     host::call_method(&judge, intern!(py, "get"), (true, &value))?;
     Ok(Some(after(host::as_float(&value)?)))
 }
@@ -100,6 +100,9 @@ fn negative() -> PyErr {
 pub(crate) fn original_simple_queue(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     static ORIGINAL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     ORIGINAL
-        .get_or_try_init(py, || py.import("_queue")?.getattr("SimpleQueue").map(Bound::unbind))
+        .get_or_try_init(py, || {
+            let module = host::import(intern!(py, "_queue"))?;
+            host::attribute(&module, intern!(py, "SimpleQueue")).map(Bound::unbind)
+        })
         .map(|original| original.bind(py))
 }

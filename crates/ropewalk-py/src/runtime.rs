@@ -8,6 +8,8 @@ use pyo3::exceptions::{PyDeprecationWarning, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use ropewalk::{wait, watch};
 
+use super::host;
+
 /// `module.qualname` of an object's class, as CPython's `__repr__`s print it.
 pub(crate) fn type_name(object: &Bound<'_, PyAny>) -> PyResult<String> {
     let class = object.get_type();
@@ -26,7 +28,7 @@ pub(crate) fn cannot_pickle(what: &str) -> PyErr {
 
 /// Warns the caller of a deprecated spelling.
 pub(crate) fn deprecated(py: Python<'_>, message: &CStr) -> PyResult<()> {
-    PyErr::warn(py, &py.get_type::<PyDeprecationWarning>(), message, 1)
+    host::warn(&py.get_type::<PyDeprecationWarning>(), message)
 }
 
 /// The idents of the threads that are blocked in a primitive of Ropewalk at this moment.
@@ -65,7 +67,7 @@ pub(crate) fn set_deadlock_mode(mode: &str) -> PyResult<()> {
 #[pyfunction]
 pub(crate) fn prepare_exit(py: Python<'_>) -> PyResult<()> {
     super::inspect::stop_serving();
-    super::host::close_gate(py);
+    host::close_gate(py);
     super::error::keep_modules(py)
 }
 

@@ -2,22 +2,25 @@
 
 #![forbid(unsafe_code)]
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pyo3::basic::CompareOp;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyFloat, PyTuple};
+use pyo3::{Borrowed, intern};
 use ropewalk::sync::Semaphore;
 
 use super::direct::{self, short_ways};
 use super::error::Error;
 use super::host;
+use super::inflated::{Inflated, own_state, part, slow};
 use super::making::short_making;
 use super::name::Name;
 use super::origin::{self, Site};
-use super::runtime::{address, cannot_pickle, type_name};
-use super::timeout::{Given, added_timeout, whole_number};
+use super::overrides::{Methods, Seen};
+use super::runtime::{address, type_name};
+use super::timeout::{Given, added_timeout, count, whole_number};
 
 /// This class implements semaphore objects.
 ///
@@ -30,7 +33,8 @@ pub(crate) struct PySemaphore {
     pub(crate) core: Semaphore,
     bound: AtomicUsize,
     bounded: bool,
-    initialized: AtomicBool,
+    seen: Seen,
+    inflated: Inflated,
     _site: Site,
 }
 
@@ -41,13 +45,15 @@ impl PySemaphore {
             core: Semaphore::with_origin(1, site.origin()),
             bound: AtomicUsize::new(if bounded { 1 } else { Semaphore::MAX_PERMITS }),
             bounded,
-            initialized: AtomicBool::new(false),
+            seen: Seen::default(),
+            inflated: Inflated::default(),
             _site: site,
         }
     }
 
     /// `__init__`: sets the count. A second call, which CPython allows, sets it anew.
-    fn initialize(&self, value: Given<'_, '_>) -> PyResult<()> {
+    fn initialize(slf: &Bound<'_, Self>, value: Given<'_, '_>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
         let value = match value.get() {
             None => 1,
             Some(value) => {
@@ -61,12 +67,69 @@ impl PySemaphore {
                 value.min(Semaphore::MAX_PERMITS)
             }
         };
-        self.core.reset(value);
-        if self.bounded {
-            self.bound.store(value, Ordering::Relaxed);
+        if this.inflated.is_so() {
+            return slow(py, intern!(py, "set_up_semaphore"), (slf, value)).map(host::discard);
         }
-        self.initialized.store(true, Ordering::Relaxed);
+        this.core.reset(value);
+        if this.bounded {
+            this.bound.store(value, Ordering::Relaxed);
+        }
         Ok(())
+    }
+
+    #[inline]
+    fn release_is_replaced(&self, object: &Bound<'_, PyAny>) -> bool {
+        let methods = if self.bounded { &BOUNDED_RELEASE } else { &RELEASE };
+        methods.are_replaced(object, &self.seen)
+    }
+
+    /// Takes a permit if there is one; `None` if the core does not have them.
+    #[inline]
+    fn try_acquire(&self) -> Option<bool> {
+        let acquired = self.core.try_acquire();
+        (!self.inflated.is_so()).then_some(acquired)
+    }
+
+    #[cold]
+    fn acquire_slow<'py>(
+        slf: &Bound<'py, Self>,
+        blocking: bool,
+        timeout: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<bool> {
+        let py = slf.py();
+        host::is_true(&slow(py, intern!(py, "acquire"), (slf, blocking, timeout))?)
+    }
+
+    fn release_any(slf: &Bound<'_, Self>, count: usize) -> PyResult<()> {
+        let py = slf.py();
+        if slf.get().inflated.is_so() {
+            return slow(py, intern!(py, "release"), (slf, count)).map(host::discard);
+        }
+        Ok(slf.get().release_n(count)?)
+    }
+
+    /// `_initial_value`.
+    fn bound<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        if slf.get().inflated.is_so() {
+            return part(&Self::inflate(slf)?, intern!(py, "_initial_value"));
+        }
+        Ok(slf.get().bound.load(Ordering::Relaxed).into_pyobject(py)?.into_any())
+    }
+
+    /// Moves the state into attributes.
+    fn inflate<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+        let (py, this) = (slf.py(), slf.get());
+        this.inflated.inflate(slf, |attributes| {
+            attributes.set_item(intern!(py, "_value"), this.core.permits())?;
+            if this.bounded {
+                let bound = this.bound.load(Ordering::Relaxed);
+                attributes.set_item(intern!(py, "_initial_value"), bound)?;
+            }
+            // As many as nobody needs: nobody waits in the core any more.
+            this.core.reset(0);
+            Ok(this.core.release(Semaphore::MAX_PERMITS / 2).map_err(Error::from)?)
+        })
     }
 
     #[inline]
@@ -81,11 +144,17 @@ impl PySemaphore {
     }
 }
 
-short_making!(PySemaphore, |py| {
-    let made = Self::make(py, false);
-    made.initialized.store(true, Ordering::Relaxed);
-    Bound::new(py, made)
-});
+/// What `__exit__` calls.
+static RELEASE: Methods = Methods::new(&["release"]);
+static BOUNDED_RELEASE: Methods = Methods::new(&["release"]);
+
+/// Keeps our methods, to know those that replace them.
+pub(crate) fn keep_methods(py: Python<'_>) -> PyResult<()> {
+    RELEASE.keep::<PySemaphore>(py)?;
+    BOUNDED_RELEASE.keep::<PyBoundedSemaphore>(py)
+}
+
+short_making!(PySemaphore, |py| Bound::new(py, Self::make(py, false)));
 
 #[pymethods]
 impl PySemaphore {
@@ -100,10 +169,10 @@ impl PySemaphore {
     }
 
     #[pyo3(signature = (value=Given::NOT, *, name=None))]
-    fn __init__(&self, value: Given<'_, '_>, name: Option<Name>) -> PyResult<()> {
-        self.initialize(value)?;
+    fn __init__(slf: &Bound<'_, Self>, value: Given<'_, '_>, name: Option<Name>) -> PyResult<()> {
+        Self::initialize(slf, value)?;
         if let Some(name) = name {
-            self.core.set_name(&name);
+            slf.get().core.set_name(&name);
         }
         Ok(())
     }
@@ -116,11 +185,11 @@ impl PySemaphore {
         text_signature = "($self, blocking=True, timeout=None)"
     )]
     fn acquire(
-        &self,
-        py: Python<'_>,
+        slf: &Bound<'_, Self>,
         blocking: Given<'_, '_>,
         timeout: Given<'_, '_>,
     ) -> PyResult<bool> {
+        let (py, this) = (slf.py(), slf.get());
         let blocks = match blocking.get() {
             None => true,
             Some(value) => host::is_true(&value)?,
@@ -131,64 +200,100 @@ impl PySemaphore {
                     "can't specify timeout for non-blocking acquire",
                 ));
             }
-            return Ok(self.core.try_acquire());
+            return match this.try_acquire() {
+                Some(acquired) => Ok(acquired),
+                None => Self::acquire_slow(slf, false, None),
+            };
         }
-        if self.core.try_acquire() {
-            return Ok(true);
+        match this.try_acquire() {
+            Some(true) => return Ok(true),
+            Some(false) => {}
+            None => {
+                let timeout = timeout.get().map(Borrowed::to_owned);
+                return Self::acquire_slow(slf, true, timeout);
+            }
         }
         let deadline = added_timeout(py, timeout)?;
-        Ok(self.core.acquire_until(deadline).map_err(Error::from)?)
+        let acquired = this.core.acquire_until(deadline).map_err(Error::from)?;
+        if this.inflated.is_so() {
+            let left = deadline.left().map(|left| PyFloat::new(py, left.as_secs_f64()).into_any());
+            return Self::acquire_slow(slf, true, left);
+        }
+        Ok(acquired)
     }
 
     /// Release a semaphore, incrementing the internal counter by one or more, and wake up as many
     /// waiting threads. A BoundedSemaphore that is released too often raises ValueError.
     #[pyo3(signature = (n=Given::NOT), text_signature = "($self, n=1)")]
-    fn release(&self, n: Given<'_, '_>) -> PyResult<()> {
+    fn release(slf: &Bound<'_, Self>, n: Given<'_, '_>) -> PyResult<()> {
         let count = match n.get() {
             None => 1,
             Some(n) => {
                 if host::compare(&n, CompareOp::Lt, 1)? {
                     return Err(PyValueError::new_err("n must be one or more"));
                 }
-                match whole_number(&n) {
-                    Some(count) => count,
-                    None => n.extract::<usize>()?,
-                }
+                count(&n)?
             }
         };
-        Ok(self.release_n(count)?)
+        Self::release_any(slf, count)
     }
 
-    fn __enter__(&self) -> Result<bool, Error> {
-        self.core.acquire()?;
-        Ok(true)
+    fn __enter__(slf: &Bound<'_, Self>) -> PyResult<bool> {
+        Self::acquire(slf, Given::NOT, Given::NOT)
     }
 
     fn __exit__(
-        &self,
+        slf: &Bound<'_, Self>,
         _kind: &Bound<'_, PyAny>,
         _value: &Bound<'_, PyAny>,
         _traceback: &Bound<'_, PyAny>,
-    ) -> Result<(), Error> {
-        self.release_n(1)
+    ) -> PyResult<()> {
+        if slf.get().release_is_replaced(slf) {
+            return host::call_method(slf, intern!(slf.py(), "release"), ()).map(host::discard);
+        }
+        Self::release_any(slf, 1)
     }
 
     #[getter]
-    fn _value(&self) -> usize {
-        self.core.permits()
+    fn _value<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        if slf.get().inflated.is_so() {
+            return part(&Self::inflate(slf)?, intern!(py, "_value"));
+        }
+        Ok(slf.get().core.permits().into_pyobject(py)?.into_any())
     }
 
-    #[expect(clippy::unused_self, reason = "a method of Python's")]
-    fn __getstate__(&self) -> PyResult<()> {
-        Err(cannot_pickle("_thread.lock"))
+    #[setter(_value)]
+    fn set_value(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        Self::inflate(slf)?.set_item(intern!(slf.py(), "_value"), value)
+    }
+
+    #[getter]
+    fn _cond<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        part(&Self::inflate(slf)?, intern!(slf.py(), "_cond"))
+    }
+
+    #[setter(_cond)]
+    fn set_cond(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        Self::inflate(slf)?.set_item(intern!(slf.py(), "_cond"), value)
+    }
+
+    /// As CPython's: it is up to whoever pickles whether it can do that with the lock inside.
+    fn __getstate__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        Self::inflate(slf)?;
+        own_state(slf)
+    }
+
+    fn __setstate__(slf: &Bound<'_, Self>, state: &Bound<'_, PyAny>) -> PyResult<()> {
+        slow(slf.py(), intern!(slf.py(), "restore"), (slf, state)).map(host::discard)
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
         let this = slf.get();
         let (class, at) = (type_name(slf.as_any())?, address(slf.as_any()));
-        let value = this.core.permits();
+        let value = Self::_value(slf)?;
         Ok(if this.bounded {
-            let bound = this.bound.load(Ordering::Relaxed);
+            let bound = Self::bound(slf)?;
             format!("<{class} at {at}: value={value}/{bound}>")
         } else {
             format!("<{class} at {at}: value={value}>")
@@ -217,8 +322,14 @@ impl PyBoundedSemaphore {
     }
 
     #[getter]
-    fn _initial_value(slf: &Bound<'_, Self>) -> usize {
-        slf.as_super().get().bound.load(Ordering::Relaxed)
+    fn _initial_value<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        PySemaphore::bound(slf.as_super())
+    }
+
+    #[setter(_initial_value)]
+    fn set_initial_value(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let attributes = PySemaphore::inflate(slf.as_super())?;
+        attributes.set_item(intern!(slf.py(), "_initial_value"), value)
     }
 
     // The next four are as `Semaphore`'s. They are here because Python's interpreter has a short way
@@ -236,18 +347,18 @@ impl PyBoundedSemaphore {
         blocking: Given<'_, '_>,
         timeout: Given<'_, '_>,
     ) -> PyResult<bool> {
-        slf.as_super().get().acquire(slf.py(), blocking, timeout)
+        PySemaphore::acquire(slf.as_super(), blocking, timeout)
     }
 
     /// Release a semaphore, incrementing the internal counter by one or more, and wake up as many
     /// waiting threads. If it is released too often, raise a ValueError.
     #[pyo3(signature = (n=Given::NOT), text_signature = "($self, n=1)")]
     fn release(slf: &Bound<'_, Self>, n: Given<'_, '_>) -> PyResult<()> {
-        slf.as_super().get().release(n)
+        PySemaphore::release(slf.as_super(), n)
     }
 
-    fn __enter__(slf: &Bound<'_, Self>) -> Result<bool, Error> {
-        slf.as_super().get().__enter__()
+    fn __enter__(slf: &Bound<'_, Self>) -> PyResult<bool> {
+        PySemaphore::__enter__(slf.as_super())
     }
 
     fn __exit__(
@@ -255,8 +366,8 @@ impl PyBoundedSemaphore {
         kind: &Bound<'_, PyAny>,
         value: &Bound<'_, PyAny>,
         traceback: &Bound<'_, PyAny>,
-    ) -> Result<(), Error> {
-        slf.as_super().get().__exit__(kind, value, traceback)
+    ) -> PyResult<()> {
+        PySemaphore::__exit__(slf.as_super(), kind, value, traceback)
     }
 }
 
@@ -267,7 +378,10 @@ macro_rules! semaphore_short_ways {
                 c"acquire"(0) => |$semaphore, _| $core.short_acquire($semaphore.py());
                 c"release"(0) => |$semaphore, _| $core.short_release($semaphore.py());
                 c"__enter__"(0) => |$semaphore, _| $core.short_acquire($semaphore.py());
-                c"__exit__"(3) => |$semaphore, _| $core.short_release($semaphore.py());
+                c"__exit__"(3) => |$semaphore, _| {
+                    let short = !$core.release_is_replaced($semaphore);
+                    short.then(|| $core.short_release($semaphore.py())).flatten()
+                };
             }
         }
     };
@@ -281,11 +395,12 @@ semaphore_short_ways! {
 impl PySemaphore {
     #[inline]
     fn short_acquire<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
-        self.core.try_acquire().then(|| direct::truth(py, true))
+        self.try_acquire()?.then(|| direct::truth(py, true))
     }
 
     #[inline]
     fn short_release<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
-        self.release_n(1).is_ok().then(|| direct::nothing(py))
+        let released = !self.inflated.is_so() && self.release_n(1).is_ok();
+        released.then(|| direct::nothing(py))
     }
 }

@@ -4,9 +4,12 @@
 
 use std::ffi::c_int;
 
+use pyo3::basic::CompareOp;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+
+use super::host;
 
 /// What `user_handles_signals` needs of the module `_signal`, from before the interpreter's exit,
 /// which takes the modules away.
@@ -20,11 +23,11 @@ static SIGNALS: PyOnceLock<Signals> = PyOnceLock::new();
 
 fn signals(py: Python<'_>) -> PyResult<&Signals> {
     SIGNALS.get_or_try_init(py, || {
-        let signal = py.import("_signal")?;
+        let signal = host::import(intern!(py, "_signal"))?;
         Ok(Signals {
-            get: signal.getattr("getsignal")?.unbind(),
-            default: signal.getattr("default_int_handler")?.unbind(),
-            end: signal.getattr("NSIG")?.extract()?,
+            get: host::attribute(&signal, intern!(py, "getsignal"))?.unbind(),
+            default: host::attribute(&signal, intern!(py, "default_int_handler"))?.unbind(),
+            end: host::attribute(&signal, intern!(py, "NSIG"))?.extract()?,
         })
     })
 }
@@ -33,14 +36,14 @@ fn signals(py: Python<'_>) -> PyResult<&Signals> {
 pub(crate) fn user_handles_signals(py: Python<'_>) -> bool {
     let Ok(signals) = signals(py) else { return true };
     (1..signals.end).any(|number| {
-        signals.get.bind(py).call1((number,)).is_ok_and(|handler| {
+        host::call(signals.get.bind(py), (number,), None).is_ok_and(|handler| {
             // SIG_DFL and SIG_IGN are enum members, thus not callable.
             handler.is_callable()
                 && !handler.is(&signals.default)
                 && !handler.is_none()
                 && !is_asyncios(&handler)
                 // The pytest plugin's own.
-                && !handler.hasattr(intern!(py, "_ropewalk_watchdog")).unwrap_or(false)
+                && host::attribute(&handler, intern!(py, "_ropewalk_watchdog")).is_err()
         })
     })
 }
@@ -49,9 +52,14 @@ pub(crate) fn user_handles_signals(py: Python<'_>) -> bool {
 /// exception if by anything (the first time it only cancels the main task).
 fn is_asyncios(handler: &Bound<'_, PyAny>) -> bool {
     let py = handler.py();
-    let name = |attribute| handler.getattr(intern!(py, "func")).and_then(|f| f.getattr(attribute));
-    name("__module__").is_ok_and(|name| name.eq("asyncio.runners").unwrap_or(false))
-        && name("__qualname__").is_ok_and(|name| name.eq("Runner._on_sigint").unwrap_or(false))
+    let is = |attribute, value| {
+        host::attribute(handler, intern!(py, "func"))
+            .and_then(|function| host::attribute(&function, attribute))
+            .and_then(|found| host::compare(&found, CompareOp::Eq, value))
+            .unwrap_or(false)
+    };
+    is(intern!(py, "__module__"), "asyncio.runners")
+        && is(intern!(py, "__qualname__"), "Runner._on_sigint")
 }
 
 /// Keeps what is needed of the module.

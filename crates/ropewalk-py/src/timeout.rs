@@ -245,11 +245,11 @@ pub(crate) fn join_timeout(py: Python<'_>, timeout: Given<'_, '_>) -> PyResult<D
 /// A number that must be whole and not negative, as CPython's code takes it: as an int, or as a
 /// float that is one. `None` if it is neither; what is too large is cut to the largest.
 pub(crate) fn whole_number(value: &Bound<'_, PyAny>) -> Option<usize> {
-    if let Ok(number) = value.extract::<usize>() {
-        return Some(number);
-    }
     if value.is_instance_of::<PyInt>() {
-        return Some(usize::MAX);
+        return Some(value.extract::<usize>().unwrap_or(usize::MAX));
+    }
+    if let Ok(number) = host::index(value).and_then(|number| number.extract::<usize>()) {
+        return Some(number);
     }
     let number = host::as_float(value)
         .ok()
@@ -260,4 +260,12 @@ pub(crate) fn whole_number(value: &Bound<'_, PyAny>) -> Option<usize> {
         reason = "a cast that saturates is what is meant"
     )]
     Some(number as usize)
+}
+
+/// As [`whole_number`], refusing what is none in the words that CPython has for an index.
+pub(crate) fn count(value: &Bound<'_, PyAny>) -> PyResult<usize> {
+    match whole_number(value) {
+        Some(number) => Ok(number),
+        None => host::index(value)?.extract(),
+    }
 }

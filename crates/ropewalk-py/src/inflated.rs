@@ -1,0 +1,119 @@
+//! Events and semaphores whose parts a program has touched: they have attributes then as CPython's
+//! have, under a `_cond`, and the functions of `ropewalk._parts_slow` work on those.
+//!
+//! Whoever waits in the core is woken by the move, and goes on waiting where the state is now.
+
+#![forbid(unsafe_code)]
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use pyo3::exceptions::PyAttributeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString, PyTuple};
+
+use super::condition::PyCondition;
+use super::host;
+
+/// Whether the state is in the instance's `__dict__`.
+#[derive(Debug, Default)]
+pub(crate) struct Inflated {
+    is_so: AtomicBool,
+    /// How many wait in the core, or are on their way from there to the condition.
+    waiting: AtomicUsize,
+}
+
+/// One that waits in the core; dropped when it holds the condition's lock.
+pub(crate) struct Waiting<'a>(&'a Inflated);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Release);
+    }
+}
+
+/// How often the others are let go first before it counts as their own fault that they do not come:
+/// they may be in a signal handler.
+const PATIENCE: usize = 1000;
+
+impl Inflated {
+    /// Whether it is: to be asked after what was done in the core as well.
+    #[inline]
+    pub(crate) fn is_so(&self) -> bool {
+        // Acquire pairs with the Release in `inflate`: what it put into the `__dict__` is seen.
+        self.is_so.load(Ordering::Acquire)
+    }
+
+    /// Moves the state out, once: `fill` puts it into the `__dict__`, and wakes who waits in the
+    /// core. They find the condition's lock held until everything is in its place.
+    pub(crate) fn inflate<'py>(
+        &self,
+        object: &Bound<'py, PyAny>,
+        fill: impl FnOnce(&Bound<'py, PyDict>) -> PyResult<()>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let py = object.py();
+        let attributes = host::attribute(object, intern!(py, "__dict__"))?.cast_into::<PyDict>()?;
+        if self.is_so() {
+            return Ok(attributes);
+        }
+        let condition = PyCondition::with_new_lock(py)?.into_bound(py).into_any();
+        host::call_method(&condition, intern!(py, "acquire"), ())?;
+        let names = ("_cond", &condition);
+        let first = host::call_method(&attributes, intern!(py, "setdefault"), names)?;
+        let filled = if first.is(&condition) {
+            self.is_so.store(true, Ordering::Release);
+            fill(&attributes)
+        } else {
+            // Another thread is at it. Once its lock is free, all is done.
+            host::call_method(&first, intern!(py, "acquire"), ())?;
+            host::call_method(&first, intern!(py, "release"), ()).map(host::discard)
+        };
+        host::call_method(&condition, intern!(py, "release"), ())?;
+        filled?;
+        self.see_them_come(py);
+        Ok(attributes)
+    }
+
+    /// To be called by one that is about to wait in the core.
+    pub(crate) fn waiting(&self) -> Waiting<'_> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(self)
+    }
+
+    /// Lets those that waited in the core come to the condition: a `notify` is for them as well.
+    fn see_them_come(&self, py: Python<'_>) {
+        // Acquire pairs with the Release in the drop: whoever takes the lock after that comes after
+        // them.
+        for _ in 0..PATIENCE {
+            if self.waiting.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            host::after_you(py);
+        }
+    }
+}
+
+/// An attribute of one that is inflated.
+pub(crate) fn part<'py>(
+    attributes: &Bound<'py, PyDict>,
+    name: &Bound<'py, PyString>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let found = attributes.get_item(name)?;
+    found.ok_or_else(|| PyAttributeError::new_err(format!("there is no attribute '{name}'")))
+}
+
+/// What is done in Python on one that is inflated.
+pub(crate) fn slow<'py>(
+    py: Python<'py>,
+    name: &Bound<'py, PyString>,
+    args: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error: Into<PyErr>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let module = host::import(intern!(py, "ropewalk._parts_slow"))?;
+    host::call_method(&module, name, args)
+}
+
+/// What CPython says of the state of an instance: its attributes, and its slots.
+pub(crate) fn own_state<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let py = object.py();
+    host::call_method(&py.get_type::<PyAny>(), intern!(py, "__getstate__"), (object,))
+}
