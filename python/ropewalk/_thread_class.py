@@ -260,9 +260,15 @@ class Thread:
             self.__dict__["_is_stopped"] = stopped
 
         @property
-        def _tstate_lock(self) -> _hosting.EndLock | None:
+        def _tstate_lock(self) -> Any:  # noqa: ANN401 - a program may have set it
+            if "_tstate_lock" in self.__dict__:
+                return self.__dict__["_tstate_lock"]
             alive = self._started.is_set() and not self._ropewalk_is_ended
             return _hosting.EndLock(self._ropewalk_handle) if alive else None
+
+        @_tstate_lock.setter
+        def _tstate_lock(self, lock: object) -> None:
+            self.__dict__["_tstate_lock"] = lock
 
         def _stop(self) -> None:
             """Nothing is left to do when a thread has ended."""

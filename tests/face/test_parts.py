@@ -274,3 +274,15 @@ def test_a_pickle_says_what_it_cannot_do(module: Any, monkeypatch: pytest.Monkey
             patch.setitem(sys.modules, "threading", module)
             with pytest.raises(TypeError, match="cannot pickle"):
                 pickle.dumps(thing)
+
+
+@BOTH
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="CPython has none")
+def test_the_lock_of_a_thread_s_end_can_be_set(module: Any) -> None:
+    thread = module.Thread(target=int)
+    thread._tstate_lock = None
+    assert thread._tstate_lock is None
+    thread = module.Thread(target=int)
+    thread.start()
+    thread.join(LIMIT)
+    assert not thread.is_alive()
