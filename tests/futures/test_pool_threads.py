@@ -227,3 +227,17 @@ def test_a_start_that_counts_the_threads(monkeypatch: pytest.MonkeyPatch) -> Non
     pool.shutdown()
     assert sorted(task.result(0) for task in tasks) == list(range(WORKERS))
     assert sorted(counts) == list(range(WORKERS))
+
+
+def test_the_threads_have_names_of_their_own() -> None:
+    """Several submit at once, and threads of the pool start others meanwhile."""
+    gate = any_threading.Event()
+    for _ in range(10):
+        gate.clear()
+        with ours.ThreadPoolExecutor(4 * WORKERS, "p") as pool:
+            submits = [Started(lambda: [pool.submit(gate.wait, LIMIT)] * 4) for _ in range(4)]
+            for submit in submits:
+                submit.result()
+            names = sorted(thread.name for thread in pool._threads)
+            gate.set()
+        assert len(set(names)) == len(names), names

@@ -34,9 +34,7 @@ impl PyEvent {
         let site = origin::here(py);
         Self { core: Event::with_origin(site.origin()), _site: site, inflated: Inflated::default() }
     }
-}
 
-impl PyEvent {
     /// `_cond` of one that is inflated.
     fn condition_now<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let attributes = host::attribute(slf, intern!(slf.py(), "__dict__"))?;

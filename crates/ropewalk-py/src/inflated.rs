@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyAttributeError;
 use pyo3::intern;
@@ -32,9 +33,8 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// How often the others are let go first before it counts as their own fault that they do not come:
-/// they may be in a signal handler.
-const PATIENCE: usize = 1000;
+/// For how long the others are let go first. Who does not come then may be in a signal handler.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Inflated {
     /// Whether it is: to be asked after what was done in the core as well.
@@ -84,10 +84,8 @@ impl Inflated {
     fn see_them_come(&self, py: Python<'_>) {
         // Acquire pairs with the Release in the drop: whoever takes the lock after that comes after
         // them.
-        for _ in 0..PATIENCE {
-            if self.waiting.load(Ordering::Acquire) == 0 {
-                return;
-            }
+        let end = Instant::now() + PATIENCE;
+        while self.waiting.load(Ordering::Acquire) > 0 && Instant::now() < end {
             host::after_you(py);
         }
     }

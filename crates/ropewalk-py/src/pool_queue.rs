@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -110,6 +111,8 @@ pub(crate) struct PyWorkQueue {
     pub(crate) core: Arc<WorkQueue<Job>>,
     /// What its threads go on with, if the program has put another queue into its place.
     successor: OnceLock<Py<PyAny>>,
+    /// How many threads have got a number.
+    numbered: AtomicUsize,
 }
 
 impl PyWorkQueue {
@@ -193,6 +196,7 @@ impl PyWorkQueue {
         Self {
             core: Arc::new(WorkQueue::new(&name, threads, max_pending)),
             successor: OnceLock::new(),
+            numbered: AtomicUsize::new(0),
         }
     }
 
@@ -272,6 +276,12 @@ impl PyWorkQueue {
                 self.start_one(start)?;
             }
         })
+    }
+
+    /// The number of the next thread, for its name.
+    fn _number(&self) -> usize {
+        // Relaxed: each number is given once, and that is all.
+        self.numbered.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Takes no more jobs; those that wait are done, or called off if cancel is true.

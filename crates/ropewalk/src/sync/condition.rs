@@ -152,8 +152,8 @@ impl Condition {
         let mut saved = None;
         let handed_over = Cell::new(false);
         let raw = lock.raw();
-        let release = || raw.give_back(HANDOFF);
-        let next = Some(NextLock { queue: raw.queue(), what: raw, release: &release });
+        let give_back = |token| raw.give_back(token);
+        let next = Some(NextLock { queue: raw.queue(), what: raw, give_back: &give_back });
         let result = self.wait_releasing(deadline, next, &handed_over, || {
             // Who gets the lock can run when this thread sleeps.
             saved = owing(|| lock.release_all());

@@ -31,8 +31,9 @@ pub(crate) struct Park<'a> {
 pub(crate) struct NextLock<'a> {
     pub(crate) queue: &'a WaitQueue,
     pub(crate) what: &'a dyn Resource,
-    /// Releases it again, if it was given to the waiter before handlers have run.
-    pub(crate) release: &'a dyn Fn(),
+    /// Hands on the lock's wake that the waiter got before handlers have run; with `HANDOFF` it is
+    /// the lock itself.
+    pub(crate) give_back: &'a dyn Fn(Token),
 }
 
 /// When a wait began that may take several turns.
@@ -164,12 +165,12 @@ fn stand_and_sleep(
         if let Some(object) = unsafe { object.as_ref() } {
             me.tally.count(object, since, in_vain);
             if is_exact() {
-                observer().waited(&me, Some(object), since);
+                observer().waited(&me, object.kind(), Some(object), since);
             }
         } else if request.what.is_passing() {
             me.tally.count_passing(request.what.kind(), since, in_vain);
         } else if is_exact() {
-            observer().waited(&me, None, since);
+            observer().waited(&me, request.what.kind(), None, since);
         }
         match result {
             // Ctrl-C that came before the refusal would have ended the wait: it is the answer.
@@ -334,9 +335,11 @@ impl Handlers<'_> {
         match (self.node.enter_handlers(), &self.request.next) {
             (Standing::Notified(HANDOFF), Some(next)) if signal => {
                 // They may wait for the lock.
-                (next.release)();
+                (next.give_back)(HANDOFF);
                 self.node.renew(self.me);
             }
+            // It may have been the lock's: others who sleep before it could be waited for.
+            (Standing::Notified(NORMAL), Some(next)) => (next.give_back)(NORMAL),
             (Standing::Notified(HANDOFF), Some(_)) | (Standing::Notified(REFUSED), _) => {
                 return false;
             }

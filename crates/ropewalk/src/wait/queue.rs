@@ -69,7 +69,7 @@ pub(super) enum Wake {
 /// | `WAITING` | in `queue` | the waiter itself |
 /// | `MOVED` | notified, but in the queue of a lock | [`WaitQueue::requeue`] |
 /// | `NOTIFIED + token` | out of every queue, chosen | [`List::pop`] |
-/// | `GONE` | out of every queue, gave up or stands aside | the waiter itself, or a fork |
+/// | `GONE` | out of every queue, gave up or stands aside | the waiter itself, a fork, or [`Node::try_refuse`] |
 pub(super) struct Node {
     prev: Cell<*const Node>,
     next: Cell<*const Node>,

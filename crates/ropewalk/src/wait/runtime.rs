@@ -79,7 +79,14 @@ pub trait Observer: Sync {
     /// A turn of a wait is over that began at `since`; `object` is what is known of what was waited
     /// for: nothing if the thread had nothing to do. Called while somebody wants to know of each wait
     /// and wake.
-    fn waited(&self, _thread: &ThreadRef, _object: Option<&ObjectInfo>, _since: u64) {}
+    fn waited(
+        &self,
+        _thread: &ThreadRef,
+        _kind: ResourceKind,
+        _object: Option<&ObjectInfo>,
+        _since: u64,
+    ) {
+    }
     /// The calling thread is about to wake this one. Called as `waited` is.
     fn wakes(&self, _woken: &ThreadRef) {}
     /// A thread that was registered has ended; it is not in the registry any more.

@@ -313,6 +313,11 @@ impl ThreadInfo {
         if matches!(stood, Standing::Waiting | Standing::Moved) {
             super::runtime::sched().wake(&self.parker);
         }
+        if stood != Standing::Waiting {
+            // Nobody will ask for it, and it refers to threads: to this one as well.
+            let unused = self.refusal.lock().take();
+            drop(unused);
+        }
     }
 
     #[expect(clippy::unnecessary_box_returns, reason = "it is carried in a box")]

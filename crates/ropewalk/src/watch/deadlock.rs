@@ -144,9 +144,15 @@ impl Observer for Detector {
     }
 
     #[cfg(all(unix, not(loom)))]
-    fn waited(&self, thread: &ThreadRef, object: Option<&ObjectInfo>, since: u64) {
+    fn waited(
+        &self,
+        thread: &ThreadRef,
+        kind: ResourceKind,
+        object: Option<&ObjectInfo>,
+        since: u64,
+    ) {
         if super::trace::is_tracing() {
-            super::trace::waited(thread, object, since);
+            super::trace::waited(thread, kind, object, since);
         }
     }
 

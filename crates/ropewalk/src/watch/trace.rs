@@ -35,7 +35,8 @@ use super::snapshot::look_at_wait;
 use crate::platform::{Chunk, GRAIN, OwnFile, new_file, smallest};
 use crate::primitive::{AtomicU64, OnceLock, Ordering, ShortLock, now, thread_local};
 use crate::wait::{
-    Depth, ObjectInfo, Origin, ThreadInfo, ThreadRef, current, measure_exactly, objects, threads,
+    Depth, ObjectInfo, Origin, ResourceKind, ThreadInfo, ThreadRef, current, measure_exactly,
+    objects, threads,
 };
 
 static TRACE: OnceLock<Trace> = OnceLock::new();
@@ -48,10 +49,13 @@ const FLOW_BITS: u32 = 6;
 static SAMPLED: AtomicU64 = AtomicU64::new(0);
 const SAMPLE_NS: u64 = 10_000_000;
 
+/// There are no further pieces.
+const ENDED: u64 = u64::MAX;
+
 #[derive(Debug)]
 struct Trace {
     file: OwnFile<File>,
-    /// Where the next piece begins.
+    /// Where the next piece begins, or `ENDED`.
     end: AtomicU64,
     /// What threads that have ended left of theirs.
     left: ShortLock<Vec<Chunk>>,
@@ -186,7 +190,7 @@ pub fn stop_trace() -> io::Result<()> {
             trace.write_what_goes_on(&thread);
         }
         // Last of all, without a comma.
-        let place = trace.end.fetch_add(GRAIN as u64, Ordering::Relaxed);
+        let place = trace.end.swap(ENDED, Ordering::Relaxed);
         let file = trace.file()?;
         let mut last = Chunk::new(file, place, GRAIN)?;
         let text = format!("{}\n]\n", process_name(trace.pid));
@@ -223,8 +227,13 @@ pub(super) fn after_fork_in_child() {
     held::set(held::TRACE, false);
 }
 
-/// A turn of a wait is over; without an object, of one for something to do.
-pub(super) fn waited(thread: &ThreadRef, object: Option<&ObjectInfo>, since: u64) {
+/// A turn of a wait is over; without an object if that is not kept.
+pub(super) fn waited(
+    thread: &ThreadRef,
+    kind: ResourceKind,
+    object: Option<&ObjectInfo>,
+    since: u64,
+) {
     let Some(trace) = TRACE.get() else { return };
     let end = now();
     let flow = thread.take_flow();
@@ -248,7 +257,9 @@ pub(super) fn waited(thread: &ThreadRef, object: Option<&ObjectInfo>, since: u64
             Some(object) => {
                 Title::of(object, |title| slice(text, "wait", Some(title), since, end));
             }
-            None => slice(text, "idle", None, since, end),
+            // For something to do.
+            None if kind.is_idle() => slice(text, "idle", None, since, end),
+            None => slice(text, "wait", Some(Title::new(kind, None, None)), since, end),
         }
         text.to.len() - start
     });
@@ -510,7 +521,13 @@ impl Trace {
     }
 
     fn next_piece(&self, size: usize) -> Option<Chunk> {
-        let place = self.end.fetch_add(size as u64, Ordering::Relaxed);
+        // None behind the last one: the file is cut off there.
+        let place = self
+            .end
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |end| {
+                (end != ENDED).then(|| end + size as u64)
+            })
+            .ok()?;
         match self.file().and_then(|file| Chunk::new(file, place, size)) {
             Ok(piece) => Some(piece),
             Err(error) => {

@@ -184,7 +184,7 @@ class _Starter:
             # The thread runs code of the program before it looks for jobs.
             work_queue._defer_threads(False)
         thread = threading.Thread(
-            name=f"{self._prefix}_{len(threads)}",
+            name=f"{self._prefix}_{work_queue._number()}",
             target=_run_worker,
             args=(self._pool, *self._args, self),
             daemon=self._daemon,
