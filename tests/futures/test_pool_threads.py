@@ -235,7 +235,12 @@ def test_the_threads_have_names_of_their_own() -> None:
     for _ in range(10):
         gate.clear()
         with ours.ThreadPoolExecutor(4 * WORKERS, "p") as pool:
-            submits = [Started(lambda: [pool.submit(gate.wait, LIMIT)] * 4) for _ in range(4)]
+
+            def submit_four(pool: Pool = pool) -> None:
+                for _ in range(4):
+                    pool.submit(gate.wait, LIMIT)
+
+            submits = [Started(submit_four) for _ in range(4)]
             for submit in submits:
                 submit.result()
             names = sorted(thread.name for thread in pool._threads)
