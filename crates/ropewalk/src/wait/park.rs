@@ -404,8 +404,9 @@ impl Naps {
                 };
                 let until = at.map_or(look, |at| at.min(look));
                 end = sched.sleep(&me.parker, (until != u64::MAX).then_some(until));
-                self.signal = end == SleepEnd::Interrupted;
-                if self.signal {
+                // Other threads run no handlers.
+                self.signal = end == SleepEnd::Interrupted && me.is_main();
+                if end == SleepEnd::Interrupted {
                     self.looks = Self::first_looks(me);
                 } else if end == SleepEnd::TimedOut && at.is_none_or(|at| at > look) {
                     end = SleepEnd::Interrupted;
