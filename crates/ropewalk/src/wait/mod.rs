@@ -55,7 +55,6 @@ pub(crate) use fair::starved;
 #[cfg(not(loom))]
 pub(crate) use object::gone_objects;
 pub(crate) use owed::is_about_to_sleep;
-#[cfg(not(loom))]
 pub(crate) use panics::survives;
 pub(crate) use park::{NextLock, Park, Parked, Since, park, park_and_take};
 pub(crate) use queue::{HANDOFF, List as WaitList, NORMAL, Token, WaitQueue};

@@ -8,7 +8,6 @@ type Payload = Box<dyn Any + Send>;
 
 /// Runs code of the user's: a callback, or the destructor of a value. Returns whether it came to its
 /// end; if not, the panic hook has reported why, and nothing else happens.
-#[cfg(not(loom))]
 pub(crate) fn survives(work: impl FnOnce()) -> bool {
     let Err(payload) = catch_unwind(AssertUnwindSafe(work)) else { return true };
     discard(payload);
