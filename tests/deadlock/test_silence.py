@@ -240,7 +240,7 @@ INTERRUPTED = {
 def test_a_thread_that_runs_a_handler_in_a_wait_runs(tmp_path: Path, wait: str) -> None:
     """Its handler holds what another thread waits for, for which it waits itself."""
     program = f"""
-import os, signal, threading, time
+import signal, threading, time
 from concurrent import futures
 lock, done, handles = threading.RLock(), threading.Event(), threading.Event()
 changed, barrier = threading.Condition(), threading.Barrier(2)
@@ -251,7 +251,8 @@ def handler(*_):
         time.sleep(0.5)
 def work(*_):
     time.sleep(0.2)
-    os.kill(os.getpid(), signal.SIGUSR1)
+    # To that thread: the system may give what is sent to the process to this one.
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
     handles.wait()
     with lock:
         print("worked", flush=True)
