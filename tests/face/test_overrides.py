@@ -187,6 +187,9 @@ def test_the_collector_finds_what_refers_to_itself(module: Any) -> None:
         def release(self) -> None:
             self.lock.release()
 
+        def locked(self) -> bool:
+            return bool(self.lock.locked())
+
     def event() -> None:
         event = module.Event()
         event._cond.event = event
