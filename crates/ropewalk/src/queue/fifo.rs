@@ -102,16 +102,6 @@ pub struct Queue<T> {
     shared: Shared<Fifo<T>>,
 }
 
-impl<T: Send> std::fmt::Debug for Queue<T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Queue")
-            .field("len", &self.shared.len())
-            .field("maxsize", &self.shared.maxsize())
-            .field("name", &self.shared.name())
-            .finish_non_exhaustive()
-    }
-}
-
 queue_methods!(Queue, Fifo);
 
 impl<T: Send> Queue<T> {

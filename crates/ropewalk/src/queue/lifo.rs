@@ -83,16 +83,6 @@ pub struct LifoQueue<T> {
     shared: Shared<Lifo<T>>,
 }
 
-impl<T: Send> std::fmt::Debug for LifoQueue<T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LifoQueue")
-            .field("len", &self.shared.len())
-            .field("maxsize", &self.shared.maxsize())
-            .field("name", &self.shared.name())
-            .finish_non_exhaustive()
-    }
-}
-
 queue_methods!(LifoQueue, Lifo);
 
 impl<T: Send> LifoQueue<T> {

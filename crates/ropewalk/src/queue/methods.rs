@@ -3,6 +3,16 @@
 /// Implements them for a struct with one field `shared: Shared<$store>`.
 macro_rules! queue_methods {
     ($queue:ident, $store:ident) => {
+        impl<T: Send> std::fmt::Debug for $queue<T> {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($queue))
+                    .field("len", &self.shared.len())
+                    .field("maxsize", &self.shared.maxsize())
+                    .field("name", &self.shared.name())
+                    .finish_non_exhaustive()
+            }
+        }
+
         impl<T: Send> $queue<T> {
             const_unless_loom! {
                 /// An empty queue for at most `maxsize` items, or without a limit if that is 0,
