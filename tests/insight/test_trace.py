@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from tests.deadlock.programs import run
-from tests.insight.traces import lanes, nanos, read, slices
+from tests.insight.traces import lanes, nanos, read, slices, traced
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -232,9 +232,7 @@ def test_names_of_the_program_its_locks_and_its_pools_are_there(tmp_path: Path) 
         threading.Event().wait(0.02)
         go.set()
     """
-    done = run(tmp_path, text, f"--trace={path}")
-    assert (done.returncode, done.stderr) == (0, "")
-    events = read(path)
+    events = traced(tmp_path, text, path)
     names = {event["name"] for event in events}
     assert {"hold Lock 'the index'", "hold RLock 'again'"} <= names
     assert {f"hold Lock made{number}.py:{number + 1}" for number in range(40)} <= names
@@ -263,9 +261,7 @@ def test_a_lock_is_not_held_while_its_condition_is_waited_for(tmp_path: Path) ->
         changed.notify_all()
     waiter.join()
     """
-    done = run(tmp_path, text, f"--trace={path}")
-    assert (done.returncode, done.stderr) == (0, "")
-    events = read(path)
+    events = traced(tmp_path, text, path)
     all_slices = slices(events, lanes(events)["waiter"])
     [wait] = [each for each in all_slices if each["name"] == "wait Condition 'changed'"]
     begin, end = nanos(wait)
@@ -323,9 +319,7 @@ def test_every_arrow_to_a_thread_that_waits_has_an_end(tmp_path: Path) -> None:
         thread.start()
         thread.join()
     """
-    done = run(tmp_path, text, f"--trace={path}")
-    assert (done.returncode, done.stderr) == (0, "")
-    events = read(path)
+    events = traced(tmp_path, text, path)
     ends = {each["id"]: each for each in events if each["ph"] == "f"}
     starts = {each["id"]: each for each in events if each["ph"] == "s"}
     # One may be on its way when the trace ends.
@@ -362,9 +356,7 @@ def test_locks_that_are_held_at_the_end_are_there(tmp_path: Path) -> None:
     own = threading.RLock(name="own")
     own.acquire()
     """
-    done = run(tmp_path, text, f"--trace={path}")
-    assert (done.returncode, done.stderr) == (0, "")
-    events = read(path)
+    events = traced(tmp_path, text, path)
     names = lanes(events)
     [hold] = [each for each in events if each["name"] == "hold Lock 'big'"]
     [wait] = [each for each in events if each["name"] == "wait Lock 'big'"]
@@ -388,9 +380,7 @@ def test_a_lane_has_the_last_name_of_its_thread(tmp_path: Path) -> None:
     thread.start()
     thread.join()
     """
-    done = run(tmp_path, text, f"--trace={path}")
-    assert (done.returncode, done.stderr) == (0, "")
-    events = read(path)
+    events = traced(tmp_path, text, path)
     names = lanes(events)
     assert names["before"] == names["after"]
     order = [each["args"]["name"] for each in events if each["name"] == "thread_name"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tests.deadlock.programs import run
 from tests.insight.programs import Program
-from tests.insight.traces import lanes, read, slices
+from tests.insight.traces import lanes, read, slices, traced
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,9 +46,7 @@ def test_a_child_does_not_write_into_it(tmp_path: Path) -> None:
     if pid:
         os.wait()
     """
-    done = run(tmp_path, text, f"--trace={path}")
-    assert (done.returncode, done.stderr) == (0, "")
-    events = read(path)
+    events = traced(tmp_path, text, path)
     assert len([each for each in events if "program.py" in each["name"]]) == 10
     assert len({each["pid"] for each in events}) == 1
 
@@ -100,9 +98,7 @@ def test_a_short_thread_takes_little_room(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     """
-    done = run(tmp_path, text, f"--trace={path}")
-    assert (done.returncode, done.stderr) == (0, "")
-    events = read(path)
+    events = traced(tmp_path, text, path)
     assert len([each for each in events if "program.py:2" in each["name"]]) >= 500 + 20 * 500
     text = path.read_text()
     # Spaces are what has no use: at most a piece of each thread that was there at the same time.
@@ -124,9 +120,7 @@ def test_long_names_are_cut(tmp_path: Path) -> None:
         until_blocked(thread)
     thread.join()
     """
-    done = run(tmp_path, text, f"--trace={path}")
-    assert (done.returncode, done.stderr) == (0, "")
-    events = read(path)
+    events = traced(tmp_path, text, path)
     [tid] = [tid for name, tid in lanes(events).items() if name.startswith("threadxx")]
     assert any(each["name"].startswith("wait Lock 'lock€") for each in slices(events, tid))
     assert any(each["name"].startswith("hold Lock 'lock€") for each in events)
@@ -156,9 +150,7 @@ def test_many_threads_at_once_take_little_room(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     """
-    done = run(tmp_path, text, f"--trace={path}")
-    assert (done.returncode, done.stderr) == (0, "")
-    events = read(path)
+    events = traced(tmp_path, text, path)
     # When the first of them is released the others are cut, and so on.
     assert len([each for each in events if "program.py:11" in each["name"]]) == 200 * 201 / 2
     assert len([each for each in events if "program.py:12" in each["name"]]) == 299

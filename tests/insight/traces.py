@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from tests.deadlock.programs import run
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -19,6 +21,13 @@ def read(path: Path) -> list[Event]:
     events: list[Event] = json.loads(text)
     check(events)
     return events
+
+
+def traced(folder: Path, text: str, path: Path) -> list[Event]:
+    """Run a program with a trace, which ends well and complains of nothing; return the trace."""
+    done = run(folder, text, f"--trace={path}")
+    assert (done.returncode, done.stderr) == (0, "")
+    return read(path)
 
 
 def nanos(event: Event) -> tuple[int, int]:
