@@ -57,21 +57,26 @@ def set_up_semaphore(semaphore: "Semaphore", value: int) -> None:
 
 def acquire(semaphore: "Semaphore", blocking: bool, timeout: float | None) -> bool:
     """`Semaphore.acquire`."""
-    end = None
     with semaphore._cond:
-        while semaphore._value == 0:
-            if not blocking:
-                return False
-            if timeout is not None:
-                if end is None:
-                    end = _monotonic() + timeout
-                else:
-                    timeout = end - _monotonic()
-                    if timeout <= 0:
-                        return False
-            semaphore._cond.wait(timeout)
-        semaphore._value -= 1
-        return True
+        return acquire_held(semaphore, blocking, timeout)
+
+
+def acquire_held(semaphore: "Semaphore", blocking: bool, timeout: float | None) -> bool:
+    """As `acquire`, with the condition's lock held."""
+    end = None
+    while semaphore._value == 0:
+        if not blocking:
+            return False
+        if timeout is not None:
+            if end is None:
+                end = _monotonic() + timeout
+            else:
+                timeout = end - _monotonic()
+                if timeout <= 0:
+                    return False
+        semaphore._cond.wait(timeout)
+    semaphore._value -= 1
+    return True
 
 
 def release(semaphore: "Semaphore", n: int) -> None:

@@ -144,6 +144,35 @@ def test_who_waits_at_a_semaphore_goes_on_where_its_parts_are(module: Any, kind:
 
 
 @BOTH
+@pytest.mark.parametrize("kind", ["Semaphore", "BoundedSemaphore"])
+def test_a_permit_given_before_the_parts_were_touched_is_kept(module: Any, kind: str) -> None:
+    for _ in range(20):
+        semaphore, results = getattr(module, kind)(2), []
+        semaphore.acquire()
+        semaphore.acquire()
+        threads = started(
+            lambda semaphore=semaphore, results=results: results.append(semaphore.acquire()),
+        )
+        until_blocked(module, threads)
+        semaphore.release()
+        assert semaphore._cond is semaphore._cond
+        join(threads)
+        assert (results, semaphore._value) == ([True], 0)
+
+
+@BOTH
+def test_who_waits_at_a_semaphore_is_counted_where_its_parts_are(module: Any) -> None:
+    semaphore = module.Semaphore(0)
+    threads = started(semaphore.acquire, semaphore.acquire)
+    until_blocked(module, threads)
+    with semaphore._cond as held:
+        assert held
+        assert len(semaphore._cond._waiters) == 2
+    semaphore.release(2)
+    join(threads)
+
+
+@BOTH
 def test_a_semaphore_as_celery_s_pool_has(module: Any) -> None:
     class Lax(module.Semaphore):  # type: ignore[misc]
         def __init__(self, value: int = 1) -> None:

@@ -35,12 +35,6 @@ impl PyEvent {
         Self { core: Event::with_origin(site.origin()), _site: site, inflated: Inflated::default() }
     }
 
-    /// `_cond` of one that is inflated.
-    fn condition_now<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        let attributes = host::attribute(slf, intern!(slf.py(), "__dict__"))?;
-        part(&attributes.cast_into::<PyDict>()?, intern!(slf.py(), "_cond"))
-    }
-
     /// For the short ways: `None` if it is not.
     #[inline]
     fn is_fast(&self) -> Option<()> {
@@ -142,13 +136,9 @@ impl PyEvent {
         if !this.inflated.is_so() {
             return Ok(direct::truth(py, is_set));
         }
-        let condition = Self::condition_now(slf)?;
-        host::call_method(&condition, intern!(py, "acquire"), ())?;
-        drop(waiting);
+        let condition = Self::_cond(slf)?;
         let left = deadline.left().map(|left| left.as_secs_f64());
-        let result = slow(py, intern!(py, "wait_held"), (slf, left));
-        host::call_method(&condition, intern!(py, "release"), ())?;
-        result
+        waiting.go_on(&condition, intern!(py, "wait_held"), (slf, left))
     }
 
     #[getter]

@@ -27,6 +27,24 @@ pub(crate) struct Inflated {
 /// One that waits in the core; dropped when it holds the condition's lock.
 pub(crate) struct Waiting<'a>(&'a Inflated);
 
+impl Waiting<'_> {
+    /// Goes on waiting where the state is now: calls a function of `ropewalk._parts_slow` with the
+    /// condition's lock held.
+    pub(crate) fn go_on<'py>(
+        self,
+        condition: &Bound<'py, PyAny>,
+        name: &Bound<'py, PyString>,
+        args: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error: Into<PyErr>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = condition.py();
+        host::call_method(condition, intern!(py, "acquire"), ())?;
+        drop(self);
+        let result = slow(py, name, args);
+        host::call_method(condition, intern!(py, "release"), ())?;
+        result
+    }
+}
+
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Ordering::Release);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use pyo3::basic::CompareOp;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFloat, PyTuple};
+use pyo3::types::{PyDict, PyTuple};
 use pyo3::{Borrowed, intern};
 use ropewalk::sync::Semaphore;
 
@@ -86,8 +86,10 @@ impl PySemaphore {
     /// Takes a permit if there is one; `None` if the core does not have them.
     #[inline]
     fn try_acquire(&self) -> Option<bool> {
-        let acquired = self.core.try_acquire();
-        (!self.inflated.is_so()).then_some(acquired)
+        if self.core.try_acquire() {
+            return Some(true);
+        }
+        (!self.inflated.is_so()).then_some(false)
     }
 
     #[cold]
@@ -121,14 +123,11 @@ impl PySemaphore {
     fn inflate<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
         let (py, this) = (slf.py(), slf.get());
         this.inflated.inflate(slf, |attributes| {
-            attributes.set_item(intern!(py, "_value"), this.core.permits())?;
             if this.bounded {
                 let bound = this.bound.load(Ordering::Relaxed);
                 attributes.set_item(intern!(py, "_initial_value"), bound)?;
             }
-            // As many as nobody needs: nobody waits in the core any more.
-            this.core.reset(0);
-            Ok(this.core.release(Semaphore::MAX_PERMITS / 2).map_err(Error::from)?)
+            attributes.set_item(intern!(py, "_value"), this.core.retire())
         })
     }
 
@@ -214,12 +213,14 @@ impl PySemaphore {
             }
         }
         let deadline = added_timeout(py, timeout)?;
+        let waiting = this.inflated.waiting();
         let acquired = this.core.acquire_until(deadline).map_err(Error::from)?;
-        if this.inflated.is_so() {
-            let left = deadline.left().map(|left| PyFloat::new(py, left.as_secs_f64()).into_any());
-            return Self::acquire_slow(slf, true, left);
+        if acquired || !this.inflated.is_so() {
+            return Ok(acquired);
         }
-        Ok(acquired)
+        let condition = Self::_cond(slf)?;
+        let left = deadline.left().map(|left| left.as_secs_f64());
+        host::is_true(&waiting.go_on(&condition, intern!(py, "acquire_held"), (slf, true, left))?)
     }
 
     /// Release a semaphore, incrementing the internal counter by one or more, and wake up as many

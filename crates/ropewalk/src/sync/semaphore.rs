@@ -10,7 +10,8 @@ use crate::wait::{
 };
 
 const PARKED: usize = 1;
-const ONE: usize = 2;
+const RETIRED: usize = 2;
+const ONE: usize = 4;
 
 /// A counter that `acquire` takes one from, waiting while it is zero, and `release` adds to.
 ///
@@ -31,14 +32,17 @@ const ONE: usize = 2;
 /// is then taken or lost. In the child of a [fork](crate::fork) the permits that other threads had
 /// taken stay taken.
 pub struct Semaphore {
-    /// Twice the permits, and `PARKED` when somebody may wait. `PARKED` with permits left means
-    /// that a woken waiter is on its way to them and that others still wait.
+    /// The permits in units of `ONE`, and `PARKED` when somebody may wait. `PARKED` with permits
+    /// left means that a woken waiter is on its way to them and that others still wait.
     ///
     /// | permits | `PARKED` | left by |
     /// |---|---|---|
     /// | n | 0 | `acquire` (n - 1), `release` (n + k) |
     /// | 0 | 0 | also: a waiter, under the queue's lock (sets `PARKED`) |
     /// | n | 1 | `acquire`; `release`, under the queue's lock |
+    ///
+    /// `RETIRED` is set once, under the queue's lock, which takes the permits and empties the
+    /// queue; no thread stands in it afterwards.
     word: AtomicUsize,
     queue: WaitQueue,
     origin: Origin,
@@ -107,7 +111,7 @@ impl Semaphore {
         let mut word = self.word.load(Ordering::Relaxed);
         while let Err(changed) = self.word.compare_exchange_weak(
             word,
-            (permits * ONE) | (word & PARKED),
+            (permits * ONE) | (word % ONE),
             Ordering::Relaxed,
             Ordering::Relaxed,
         ) {
@@ -166,7 +170,7 @@ impl Semaphore {
             if self.try_acquire() {
                 return Ok(true);
             }
-            if deadline.has_passed() {
+            if deadline.has_passed() || self.is_retired() {
                 return Ok(false);
             }
             let turn = *since.get_or_insert_with(Since::now);
@@ -182,13 +186,36 @@ impl Semaphore {
         }
     }
 
-    /// Under the queue's lock: sets `PARKED` unless there is a permit.
+    /// Under the queue's lock: sets `PARKED` unless there is a permit, or never will be.
     fn mark_parked(&self) -> bool {
         // Relaxed: the releaser that sees the bit takes the queue's lock, which orders it.
         match self.word.compare_exchange(0, PARKED, Ordering::Relaxed, Ordering::Relaxed) {
             Ok(_) => true,
-            Err(word) => word < ONE,
+            Err(word) => word < RETIRED,
         }
+    }
+
+    fn is_retired(&self) -> bool {
+        self.word.load(Ordering::Relaxed) & RETIRED != 0
+    }
+
+    /// Takes all permits along, for a face whose permits are elsewhere from now on, and returns how
+    /// many. Whoever waits, or comes to wait, has its `acquire_until` end with `Ok(false)`, as if
+    /// its time were up: what was taken before is taken. To be used by one that calls neither
+    /// `acquire` nor `acquire_async`, which cannot say that there was no permit.
+    #[doc(hidden)]
+    pub fn retire(&self) -> usize {
+        let mut wakes = WakeList::default();
+        let word = {
+            let mut list = self.queue.lock();
+            while let Some(woken) = list.pop(NORMAL) {
+                wakes.push(woken);
+            }
+            // Acquire pairs with the Release in `release`.
+            self.word.swap(RETIRED, Ordering::Acquire)
+        };
+        wakes.wake();
+        word / ONE
     }
 
     /// Hands on a wake that its receiver could not use.
