@@ -1,7 +1,5 @@
 //! What the kernel knows of this process's threads.
 
-use std::collections::HashSet;
-
 /// What the kernel says of one thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TaskState {
@@ -56,14 +54,19 @@ fn read_call(line: &str) -> Option<TaskState> {
     })
 }
 
-/// The threads of this process whose native ids are not among `known`, with their names; none on
+/// The threads of this process whose native ids are not among `known` (sorted), with their names; none on
 /// other systems.
 #[cfg(target_os = "linux")]
-pub(crate) fn unknown_tasks(known: &HashSet<u64>) -> Vec<(u64, String)> {
+pub(crate) fn unknown_tasks(known: &[u64]) -> Vec<(u64, String)> {
     let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
     let each = |task: std::io::Result<std::fs::DirEntry>| {
         let task = task.ok()?;
-        let id = task.file_name().to_str()?.parse().ok().filter(|id| !known.contains(id))?;
+        let id = task
+            .file_name()
+            .to_str()?
+            .parse()
+            .ok()
+            .filter(|id| known.binary_search(id).is_err())?;
         let name = std::fs::read_to_string(task.path().join("comm")).unwrap_or_default();
         Some((id, name.trim_end().to_owned()))
     };
@@ -71,7 +74,7 @@ pub(crate) fn unknown_tasks(known: &HashSet<u64>) -> Vec<(u64, String)> {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn unknown_tasks(_known: &HashSet<u64>) -> Vec<(u64, String)> {
+pub(crate) fn unknown_tasks(_known: &[u64]) -> Vec<(u64, String)> {
     Vec::new()
 }
 

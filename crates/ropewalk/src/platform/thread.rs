@@ -71,14 +71,14 @@ pub(crate) fn process_is_new() {
     PROCESS.store(0, Ordering::Relaxed);
 }
 
-/// Whether the process has a thread whose native id is not among `known`.
+/// Whether the process has a thread whose native id is not among `known` (sorted).
 ///
 /// `true` as well where that cannot be found out: callers must then assume that there is one.
 #[cfg(all(target_os = "linux", not(ropewalk_portable)))]
 pub(crate) fn other_threads(known: &[u64]) -> bool {
     let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return true };
     tasks.map(|task| task.ok()?.file_name().to_str()?.parse::<u64>().ok()).any(|id| match id {
-        Some(id) => !known.contains(&id),
+        Some(id) => known.binary_search(&id).is_err(),
         None => true,
     })
 }

@@ -6,6 +6,9 @@
 mod global;
 pub(crate) use global::{OnceLock, global};
 
+mod words;
+pub(crate) use words::{WordMap, WordSet};
+
 #[cfg(not(loom))]
 mod os;
 #[cfg(not(loom))]

@@ -7,7 +7,7 @@ use super::queue::{
     GiveUp, HANDOFF, List, NORMAL, Node, REFUSED, Standing, Token, WaitQueue, Wake,
 };
 use super::registry;
-use super::runtime::{Resource, SleepEnd, Verdict, WaitError, host, observer, sched};
+use super::runtime::{Resource, SleepEnd, Verdict, WaitError, has_host, host, observer, sched};
 use super::spin::Spin;
 use super::thread::{ThreadRef, WaitRecord};
 use crate::primitive::now;
@@ -238,7 +238,7 @@ fn settle(
         stay.leave();
         return Err(WaitError::Interrupted);
     }
-    let mut naps = Naps::new(me);
+    let mut naps = Naps::new();
     let error = loop {
         // Also after handlers: whoever blocked while they ran took this thread for one that runs.
         if let Verdict::Deadlock(report) = observer().before_block(me, what, deadline) {
@@ -278,13 +278,15 @@ fn settle(
     Err(error)
 }
 
-/// When the main thread looks for signals again, in nanoseconds after it fell asleep.
+/// When the main thread looks for signals again, in nanoseconds after it fell asleep; the last one
+/// repeats.
 ///
 /// A signal that comes after the last look and before the system call leaves its mark in the host
-/// but does not end the sleep: there is no way to do both at once. (Nor in CPython's own locks,
-/// whose sleeper would then miss Ctrl-C.) So the first two sleeps of a wait are short ones, and
-/// those after each signal.
-const LOOKS: [u64; 2] = [2_000_000, 100_000_000];
+/// but does not end the sleep: there is no way to do both at once. So the first two sleeps of a wait
+/// are short ones, and those after each signal. Nor does the sleep end if the kernel has another
+/// thread take the signal: the one that sent it, if it then masks and unmasks its signals, as the C
+/// library does to start a thread. (CPython's own locks sleep on in both cases.)
+const LOOKS: [u64; 3] = [2_000_000, 100_000_000, 1_000_000_000];
 
 /// How the host's handlers run in the middle of a wait.
 struct Handlers<'a> {
@@ -353,20 +355,26 @@ impl Handlers<'_> {
 
 /// The sleeps of one wait.
 struct Naps {
-    /// When the thread looks for signals, at the latest: how long after it fell asleep.
-    looks: std::slice::Iter<'static, u64>,
+    /// How many sleeps there were since it began, or since the last signal.
+    looks: usize,
     first: bool,
     /// Whether it was a signal that ended the last one.
     signal: bool,
 }
 
 impl Naps {
-    fn new(me: &ThreadRef) -> Self {
-        Self { looks: Self::first_looks(me), first: true, signal: false }
+    fn new() -> Self {
+        Self { looks: 0, first: true, signal: false }
     }
 
-    fn first_looks(me: &ThreadRef) -> std::slice::Iter<'static, u64> {
-        if me.is_main() { LOOKS.iter() } else { [].iter() }
+    /// When the thread looks for signals, at the latest.
+    fn next_look(&mut self, me: &ThreadRef) -> u64 {
+        if !me.is_main() || !has_host() {
+            return u64::MAX;
+        }
+        let pause = LOOKS[self.looks.min(LOOKS.len() - 1)];
+        self.looks += 1;
+        now() + pause
     }
 
     /// Sleeps until the node is notified or gone, its time is up, or handlers may have to run. The
@@ -382,7 +390,7 @@ impl Naps {
         let (kind, deadline) = (request.what.kind(), request.deadline);
         let mut spin = None;
         let mut end = SleepEnd::Permit;
-        let look = self.looks.next().map_or(u64::MAX, |pause| now() + pause);
+        let look = self.next_look(me);
         host().detached(&mut || {
             owed::pay();
             if std::mem::take(&mut self.first) {
@@ -407,7 +415,7 @@ impl Naps {
                 // Other threads run no handlers.
                 self.signal = end == SleepEnd::Interrupted && me.is_main();
                 if end == SleepEnd::Interrupted {
-                    self.looks = Self::first_looks(me);
+                    self.looks = 0;
                 } else if end == SleepEnd::TimedOut && at.is_none_or(|at| at > look) {
                     end = SleepEnd::Interrupted;
                 }

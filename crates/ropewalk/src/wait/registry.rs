@@ -1,42 +1,16 @@
 //! All threads that the runtime knows, and what becomes of them in a fork.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use super::object;
 use super::runtime::ResourceKind;
 use super::thread::{QUEUED, ThreadInfo, ThreadRef};
 use crate::platform;
-use crate::primitive::{AtomicBool, Ordering, ShortLock, global, thread_local};
+use crate::primitive::{AtomicBool, Ordering, ShortLock, WordMap, global, thread_local};
 
 /// All threads by their word.
 struct Registry {
-    by_word: ShortLock<Option<ByWord>>,
-}
-
-type ByWord = HashMap<usize, ThreadRef, BuildHasherDefault<WordHasher>>;
-
-/// Words are addresses, far apart and chosen by nobody: a multiplication spreads them well enough,
-/// in a tenth of the time that a hash takes which withstands an attacker.
-#[derive(Default)]
-struct WordHasher(u64);
-
-impl Hasher for WordHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_usize(usize::from(*byte));
-        }
-    }
-    fn write_usize(&mut self, word: usize) {
-        // The odd number next to 2^64 divided by the golden ratio. The map looks at the highest
-        // bits and the lowest ones; the product's lowest are those of the word, always 0.
-        let product = (self.0 ^ word as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.0 = product ^ (product >> 32);
-    }
+    by_word: ShortLock<Option<WordMap<ThreadRef>>>,
 }
 
 fn registry() -> &'static Registry {
@@ -127,7 +101,7 @@ pub fn find(word: usize) -> Option<ThreadRef> {
 
 /// How many threads are registered.
 pub(crate) fn live_threads() -> usize {
-    registry().by_word.lock().as_ref().map_or(0, ByWord::len)
+    registry().by_word.lock().as_ref().map_or(0, WordMap::len)
 }
 
 /// Whether this process ends only when its last thread does, background threads included: it was
@@ -185,7 +159,7 @@ pub(crate) fn after_fork_in_child() {
     me.is_another_thread();
     let ghosts = {
         let mut map = registry().by_word.lock();
-        map.replace(ByWord::from_iter([(me.word(), me.clone())]))
+        map.replace(WordMap::from_iter([(me.word(), me.clone())]))
     };
     for ghost in ghosts.unwrap_or_default().into_values().filter(|t| !Arc::ptr_eq(t, &me)) {
         // SAFETY: the ghost's thread does not exist, and its stack was copied as it stood.

@@ -19,13 +19,12 @@
 //! A thread publishes its wait before it looks, and looks happen one at a time: of two threads
 //! that close a cycle at the same moment the later one sees the whole.
 
-use std::collections::HashSet;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 use crate::platform;
 #[cfg(not(loom))]
 use crate::primitive::ShortGuard;
-use crate::primitive::{ShortLock, global};
+use crate::primitive::{ShortLock, WordSet, global};
 #[cfg(all(unix, not(loom)))]
 use crate::wait::ObjectInfo;
 use crate::wait::{
@@ -256,7 +255,7 @@ impl Detector {
 
     /// All cycles that there are now; nobody is refused.
     pub(super) fn find_cycles(&self) -> Vec<Deadlock> {
-        let mut seen = HashSet::new();
+        let mut seen = WordSet::default();
         let mut starts = Vec::new();
         let looking = self.looking.lock();
         for thread in threads() {
@@ -299,7 +298,7 @@ impl Detector {
         let waits_for_ctrl_c =
             |link: &Link| link.thread.is_main() && link.kind == ResourceKind::Event;
         let certain = !links.iter().any(waits_for_ctrl_c);
-        let mut seen = HashSet::new();
+        let mut seen = WordSet::default();
         let cycle = all.iter().find_map(|step| walk_on(&step.thread, &mut seen));
         let is_cycle = cycle.is_some();
         if let Some(cycle) = cycle {
@@ -327,7 +326,8 @@ impl Detector {
 
 /// Whether the process has threads that are not in the registry.
 fn there_are_strangers() -> bool {
-    let known: Vec<u64> = threads().iter().map(|thread| thread.native_id()).collect();
+    let mut known: Vec<u64> = threads().iter().map(|thread| thread.native_id()).collect();
+    known.sort_unstable();
     platform::other_threads(&known)
 }
 
@@ -465,7 +465,7 @@ fn walk(start: &ThreadRef) -> Option<Vec<Step>> {
 
 /// The cycle that `start` is in or leads to, unless one of the threads on the way was `seen` before;
 /// they are from now on. So all cycles are found in one look at each thread.
-fn walk_on(start: &ThreadRef, seen: &mut HashSet<usize>) -> Option<Vec<Step>> {
+fn walk_on(start: &ThreadRef, seen: &mut WordSet) -> Option<Vec<Step>> {
     let mut chain: Vec<Step> = Vec::new();
     let mut thread = start.clone();
     while seen.insert(thread.word()) {

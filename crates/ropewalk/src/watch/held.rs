@@ -8,13 +8,12 @@
 #![forbid(unsafe_code)]
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::events::HoldTitle;
 use super::order::{self, Inversion, Taken};
 use super::trace;
-use crate::primitive::{AtomicU32, Ordering, ShortLock, now, thread_local, thread_word};
+use crate::primitive::{AtomicU32, Ordering, ShortLock, WordMap, now, thread_local, thread_word};
 use crate::wait::{Origin, ThreadInfo, ThreadRef, current, find};
 
 /// Who wants to know of each lock that is taken or released: a lock asks once for all of them.
@@ -172,7 +171,7 @@ fn strike_off(me: &ThreadInfo, held: &mut Vec<Held>, lock: usize) -> bool {
 
 #[cold]
 fn strike_all_off(released: &[usize], held: &mut Vec<Held>, lock: usize) -> bool {
-    let mut left = HashMap::new();
+    let mut left = WordMap::default();
     for lock in released {
         *left.entry(*lock).or_insert(0_usize) += 1;
     }

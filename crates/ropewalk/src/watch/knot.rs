@@ -8,10 +8,10 @@
 //!
 //! As for a cycle, the search is made twice and must find the same waits.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::deadlock::{Detector, Mode, Step, links_of, mode, serials};
+use crate::primitive::{WordMap, WordSet};
 use crate::wait::{Deadlock, Resource, ThreadRef, WaitView, find_by_word};
 
 static POOLS: AtomicBool = AtomicBool::new(false);
@@ -67,7 +67,7 @@ fn waits_for_ever(wait: &WaitView<'_>) -> bool {
 /// A quick answer, which is `true` nearly always: for each need there is somebody who runs, or who
 /// is not known.
 fn can_be_helped(me: &ThreadRef, what: &dyn Resource) -> bool {
-    let mut runs = HashSet::new();
+    let mut runs = WordSet::default();
     (0..what.needs()).all(|need| {
         !what.helpers(need, &mut |word| {
             word == me.word()
@@ -94,8 +94,8 @@ struct Stuck {
 /// The threads of the knot that `start` is in, `start` first and the others in the order in which
 /// they came. If `certain`, only waits count that can be ended by nobody but those who are named.
 fn search(start: &ThreadRef, certain: bool) -> Option<Vec<Step>> {
-    let mut stuck = HashMap::new();
-    let mut goes_on = HashSet::new();
+    let mut stuck = WordMap::default();
+    let mut goes_on = WordSet::default();
     let mut to_see = vec![start.word()];
     while let Some(word) = to_see.pop() {
         if stuck.contains_key(&word) || goes_on.contains(&word) {
@@ -127,7 +127,7 @@ fn search(start: &ThreadRef, certain: bool) -> Option<Vec<Step>> {
     }
     let first = stuck.get(&start.word())?;
     // What can be reached from `start` is the knot, if `start` can be reached again.
-    let mut knot: HashSet<usize> = HashSet::new();
+    let mut knot = WordSet::default();
     let mut to_see: Vec<usize> = first.needs.iter().flatten().copied().collect();
     while let Some(word) = to_see.pop() {
         if knot.insert(word) {
@@ -145,7 +145,7 @@ fn search(start: &ThreadRef, certain: bool) -> Option<Vec<Step>> {
 
 /// What this thread needs, if it waits for ever and if it is known, for one of its needs, who could
 /// help; those who are known to go on need not be named.
-fn stuck_thread(word: usize, certain: bool, goes_on: &HashSet<usize>) -> Option<Stuck> {
+fn stuck_thread(word: usize, certain: bool, goes_on: &WordSet) -> Option<Stuck> {
     let thread = find_by_word(word)?;
     let (serial, kind, moved, needs) = thread.look(|wait| {
         let wait = wait.filter(waits_for_ever)?;

@@ -16,7 +16,7 @@ use super::deadlock::{DETECTOR, Everybody, Mode, mode, youngest_wait};
 use crate::platform;
 #[cfg(not(loom))]
 use crate::primitive::ShortGuard;
-use crate::primitive::{OnceLock, ShortLock, global, now, now_coarse};
+use crate::primitive::{OnceLock, ShortLock, WordSet, global, now, now_coarse};
 #[cfg(not(loom))]
 use crate::wait::WaitList;
 use crate::wait::{
@@ -188,7 +188,7 @@ fn look(reported: &mut HashSet<Vec<usize>>) {
     if found.is_empty() {
         found = DETECTOR.find_cycles();
         let links = found.iter().flat_map(|deadlock| &deadlock.links);
-        let told: HashSet<usize> = links.map(|link| link.thread.word()).collect();
+        let told: WordSet = links.map(|link| link.thread.word()).collect();
         let others = threads().into_iter().filter(|thread| !told.contains(&thread.word()));
         found.extend(others.filter_map(|thread| DETECTOR.find_knot_of(&thread, false)));
     }

@@ -9,11 +9,10 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::held::{self, Held};
-use crate::primitive::ShortLock;
+use crate::primitive::{ShortLock, WordMap, WordSet};
 
 static PAIRS: ShortLock<Option<Pairs>> = ShortLock::new(None);
 
@@ -69,15 +68,15 @@ impl Inversion {
 }
 
 /// Each lock that was taken while another one was held, or the other way round.
-type Pairs = HashMap<usize, Others>;
+type Pairs = WordMap<Others>;
 
 /// What a lock makes pairs with.
 #[derive(Default)]
 struct Others {
     /// What was taken while it was held.
-    inner: HashMap<usize, Seen>,
+    inner: WordMap<Seen>,
     /// What was held while it was taken.
-    outer: HashSet<usize>,
+    outer: WordSet,
 }
 
 struct Seen {

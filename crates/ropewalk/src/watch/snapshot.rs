@@ -7,13 +7,13 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::deadlock::{DETECTOR, Everybody, Mode, mode, no_looks};
 use super::pools::{PoolLook, pools};
 use crate::platform::{self, TaskState};
+use crate::primitive::WordMap;
 use crate::wait::{
     Deadlock, Depth, ObjectInfo, ObjectRef, ResourceKind, ThreadRef, WaitView, WaitedFor, Waits,
     current, host, objects, threads,
@@ -246,7 +246,8 @@ pub(super) fn look_at_wait(wait: &WaitView<'_>) -> WaitLook {
 
 /// Completes what the runtime does not know: what the others do, and threads that it never met.
 fn look_in_the_kernel(looks: &mut Vec<ThreadLook>) {
-    let known: HashSet<u64> = looks.iter().map(|look| look.native_id).collect();
+    let mut known: Vec<u64> = looks.iter().map(|look| look.native_id).collect();
+    known.sort_unstable();
     let strangers = platform::unknown_tasks(&known).into_iter();
     looks.extend(strangers.map(|(native_id, name)| ThreadLook {
         ident: 0,
@@ -287,16 +288,16 @@ fn connect(looks: &mut [ThreadLook], all: &mut Vec<ObjectLook>) {
     // A thread that a notifier has moved to the queue of a lock may know no more of that than where
     // it is; one that came later knows its identity.
     let of_waits = looks.iter().filter_map(|look| look.waits_for.as_ref());
-    let known: HashMap<usize, usize> = of_waits
+    let known: WordMap<usize> = of_waits
         .filter(|wait| wait.object != wait.address)
         .map(|wait| (wait.address, wait.object))
         .collect();
     for wait in looks.iter_mut().filter_map(|look| look.waits_for.as_mut()) {
         wait.object = known.get(&wait.address).copied().unwrap_or(wait.object);
     }
-    let mut by_id: HashMap<usize, usize> =
+    let mut by_id: WordMap<usize> =
         all.iter().enumerate().map(|(place, look)| (look.id, place)).collect();
-    let mut holds: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    let mut holds: WordMap<Vec<usize>> = WordMap::default();
     for look in looks.iter() {
         let Some(wait) = &look.waits_for else { continue };
         let place = *by_id.entry(wait.object).or_insert_with(|| {
