@@ -164,7 +164,7 @@ def snapshot(pid: int) -> _snapshot.Snapshot:
     """Return what a program waits for. As `ask`."""
     answer = ask(pid, "snapshot")
     try:
-        return _snapshot.parse(answer)
+        return _snapshot.read(json.loads(answer))
     except _snapshot.UnknownForm as error:
         raise NotReachable(f"the answer of process {pid} cannot be read: {error}") from error
     except _NO_ANSWER as error:

@@ -97,7 +97,7 @@ def collect(seconds: float, computed: float) -> dict[str, Any]:
         seconds: for how long the program ran.
         computed: the seconds on a core that the interpreter's start took, in the main thread.
     """
-    sums, sites, pools = json.loads(_ropewalk.report_json())
+    sums, sites, pools = _ropewalk.report()
     threads, ran, waited, waited_for_gil = sums
     # After the threads' own sums, which are part of it.
     cpu = time.process_time() - computed
@@ -113,7 +113,7 @@ def collect(seconds: float, computed: float) -> dict[str, Any]:
         "pools": [_pool(PoolInfo._make(pool)) for pool in pools],
         "still_waiting": [
             {"thread": thread.name, "for": _tables.title(wait), "seconds": wait.waited}
-            for thread in _snapshot.parse(_ropewalk.snapshot_json()).threads
+            for thread in _snapshot.read(_ropewalk.snapshot()).threads
             if (wait := thread.waits_for) is not None
         ],
         "deadlocks": [text.partition("\n")[0] for text in _hosting.told],

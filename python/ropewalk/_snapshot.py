@@ -6,7 +6,6 @@ the columns in `crates/ropewalk/src/insight/json.rs`.
 
 from __future__ import annotations
 
-import json
 from typing import NamedTuple, TypeVar
 
 TYPE_CHECKING = False
@@ -259,13 +258,12 @@ class UnknownForm(Exception):
     """The snapshot was made by a version of Ropewalk that writes them differently."""
 
 
-def parse(text: str) -> Snapshot:
-    """Read what the extension, here or in another process, has written.
+def read(data: dict[str, Any]) -> Snapshot:
+    """Give the columns their names, of what the extension, here or in another process, tells.
 
     Raises:
         UnknownForm: by another version, in a way that this one does not know.
     """
-    data: dict[str, Any] = json.loads(text)
     if data.get("form") != _FORM:
         raise UnknownForm("the program runs another version of Ropewalk")
     return Snapshot(
@@ -278,16 +276,16 @@ def parse(text: str) -> Snapshot:
     )
 
 
-def _thread(row: list[Any]) -> ThreadInfo:
-    if row[5] is not None:
-        row[5] = Wait._make(row[5])
-    row[9] = tuple(map(Waited._make, row[9]))
-    return ThreadInfo._make(row)
+def _thread(row: Sequence[Any]) -> ThreadInfo:
+    *head, wait, holds, age, ran, waited, waited_for_gil = row
+    wait = None if wait is None else Wait._make(wait)
+    waited = tuple(map(Waited._make, waited))
+    return ThreadInfo._make((*head, wait, holds, age, ran, waited, waited_for_gil))
 
 
-def _object(row: list[Any]) -> ObjectInfo:
-    row[8] = Waits._make(row[8])
-    return ObjectInfo._make(row)
+def _object(row: Sequence[Any]) -> ObjectInfo:
+    *head, waits = row
+    return ObjectInfo._make((*head, Waits._make(waits)))
 
 
 def as_dict(snapshot: Snapshot) -> Mapping[str, object]:

@@ -26,7 +26,7 @@ from ropewalk._snapshot import (
     Wait,
     Waited,
     Waits,
-    parse,
+    read,
 )
 
 TYPE_CHECKING = False
@@ -62,7 +62,7 @@ def snapshot(pid: int | None = None) -> Snapshot:
         ropewalk.NotReachable: the other process does not answer.
     """
     if pid is None:
-        return parse(_ropewalk.snapshot_json())
+        return read(_ropewalk.snapshot())
     from ropewalk import _remote
 
     return _remote.snapshot(pid)

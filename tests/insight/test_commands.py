@@ -313,5 +313,5 @@ def test_a_thread_is_found_without_looking_at_all_others() -> None:
     assert snapshot._replace(threads=[main]).thread(main.ident) is main
     assert json.loads(json.dumps(snapshot.threads)) is not None
     many = [main._replace(ident=number) for number in range(50_000)]
-    crowd = _snapshot.parse(json.dumps({"form": 2, **snapshot._replace(threads=many)._asdict()}))
+    crowd = _snapshot.read({"form": 2, **snapshot._replace(threads=many)._asdict()})
     assert all(crowd.thread(number) for number in range(50_000))

@@ -135,7 +135,7 @@ def test_an_answer_that_is_none_is_said(runtime: Path, answer: str) -> None:
     from ropewalk import _ropewalk
 
     runtime.mkdir(mode=0o700)
-    whole = _ropewalk.snapshot_json()
+    whole = json.dumps(_ropewalk.snapshot())
 
     def serve(listener: socket.socket, snapshot: str) -> None:
         while True:

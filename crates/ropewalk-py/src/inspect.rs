@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use pyo3::exceptions::{PyOSError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyType;
+use pyo3::types::{PyDict, PyTuple, PyType};
+use pythonize::{PythonizeTypes, PythonizeUnnamedMappingAdapter, pythonize_custom};
 use ropewalk::{insight, wait, watch};
 
 use super::barrier::PyBarrier;
@@ -22,22 +23,31 @@ use super::queue_simple::PySimpleQueue;
 use super::rlock::PyRLock;
 use super::semaphore::PySemaphore;
 
-/// Everything at this moment, as JSON: `ropewalk._snapshot` reads it.
-#[pyfunction]
-pub(crate) fn snapshot_json() -> String {
-    insight::to_json(&watch::snapshot())
+/// Rows as tuples: the collector, which all that is made sets off, is soon done with them.
+struct Rows;
+
+impl PythonizeTypes for Rows {
+    type Map = PyDict;
+    type NamedMap = PythonizeUnnamedMappingAdapter<PyDict>;
+    type List = PyTuple;
 }
 
-/// Keep the waits of threads that end and for things that go, for `report_json`.
+/// Everything at this moment: `ropewalk._snapshot` gives the columns their names.
+#[pyfunction]
+pub(crate) fn snapshot(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    Ok(pythonize_custom::<Rows, _>(py, &insight::rows(&watch::snapshot()))?)
+}
+
+/// Keep the waits of threads that end and for things that go, for `report`.
 #[pyfunction]
 pub(crate) fn keep_ended() {
     wait::keep_ended();
 }
 
-/// What was waited for in all, as JSON: `ropewalk._report` reads it.
+/// What was waited for in all: `ropewalk._report` gives the columns their names.
 #[pyfunction]
-pub(crate) fn report_json() -> String {
-    insight::report_to_json(&watch::report())
+pub(crate) fn report(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    Ok(pythonize_custom::<Rows, _>(py, &insight::report_rows(&watch::report()))?)
 }
 
 /// Write every wait, wake and held lock into a file from now on.

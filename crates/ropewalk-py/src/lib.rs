@@ -70,7 +70,7 @@ mod _ropewalk {
     use super::future_wait::{AsCompleted, Results, wait};
     #[pymodule_export]
     use super::inspect::{
-        keep_ended, lock_owner, report_json, serve, serve_when_needed, set_name, snapshot_json,
+        keep_ended, lock_owner, report, serve, serve_when_needed, set_name, snapshot,
         socket_folder, start_trace, stop_serving, stop_trace,
     };
     #[pymodule_export]

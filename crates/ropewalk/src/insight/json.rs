@@ -1,4 +1,4 @@
-//! A snapshot as text.
+//! Snapshots and reports as rows, and as text.
 //!
 //! Threads and things are rows without names of their columns, as there may be ten thousand of
 //! them. The columns are those of the types in [`crate::watch`], in their order; Python's side of
@@ -12,19 +12,30 @@ use serde::ser::{SerializeMap, Serializer};
 use crate::wait::{Deadlock, Site, WaitedFor, Waits};
 use crate::watch::{ObjectLook, PoolLook, Report, Snapshot, ThreadLook, WaitLook};
 
-/// The form of [`to_json`]; another number means that it cannot be read in the same way.
+/// The form of [`rows`]; another number means that it cannot be read in the same way.
 const FORM: u32 = 2;
 
-/// The whole snapshot as JSON, times in seconds.
+/// The whole snapshot as JSON: its [`rows`].
+///
+/// ```
+/// let text = ropewalk::insight::to_json(&ropewalk::watch::snapshot());
+/// assert!(text.starts_with("{\"form\":"));
+/// ```
 #[must_use]
 pub fn to_json(snapshot: &Snapshot) -> String {
     // Only a map with keys that are no texts can fail.
-    serde_json::to_string(&Whole(snapshot)).unwrap_or_default()
+    serde_json::to_string(&rows(snapshot)).unwrap_or_default()
 }
 
-/// A report as JSON, times in seconds.
+/// The whole snapshot for any form that serde can write, times in seconds.
 #[must_use]
-pub fn report_to_json(report: &Report) -> String {
+pub fn rows(snapshot: &Snapshot) -> impl Serialize + '_ {
+    Whole(snapshot)
+}
+
+/// A report for any form that serde can write, times in seconds.
+#[must_use]
+pub fn report_rows(report: &Report) -> impl Serialize + '_ {
     let threads = &report.threads;
     let sums = (
         threads.count,
@@ -33,7 +44,7 @@ pub fn report_to_json(report: &Report) -> String {
         seconds(threads.waited_for_host),
     );
     let (sites, pools) = (Each(&report.sites, site), Each(&report.pools, pool));
-    serde_json::to_string(&(sums, sites, pools)).unwrap_or_default()
+    (sums, sites, pools)
 }
 
 fn site(site: &Site) -> impl Serialize + '_ {

@@ -11,6 +11,6 @@ mod json;
 mod server;
 
 pub use folder::folder;
-pub use json::{report_to_json, to_json};
+pub use json::{report_rows, rows, to_json};
 pub use server::{Questions, serve, serve_when_needed, stop};
 pub(crate) use server::{after_fork, before_fork};
