@@ -368,13 +368,16 @@ impl Naps {
     }
 
     /// When the thread looks for signals, at the latest.
-    fn next_look(&mut self, me: &ThreadRef) -> u64 {
+    fn next_look(&mut self, me: &ThreadRef, since: Option<Since>, node: &Node) -> u64 {
         if !me.is_main() || !has_host() {
             return u64::MAX;
         }
+        let in_vain = since.is_some_and(Since::is_in_vain);
+        // A wait that has just begun need not ask for the time again.
+        let asleep = if self.first && !in_vain { node.since() } else { now() };
         let pause = LOOKS[self.looks.min(LOOKS.len() - 1)];
         self.looks += 1;
-        now() + pause
+        asleep + pause
     }
 
     /// Sleeps until the node is notified or gone, its time is up, or handlers may have to run. The
@@ -390,7 +393,7 @@ impl Naps {
         let (kind, deadline) = (request.what.kind(), request.deadline);
         let mut spin = None;
         let mut end = SleepEnd::Permit;
-        let look = self.next_look(me);
+        let look = self.next_look(me, request.since, node);
         host().detached(&mut || {
             owed::pay();
             if std::mem::take(&mut self.first) {
