@@ -50,6 +50,8 @@ fn a_child_can_use_what_no_other_thread_was_using() {
     LOCK.acquire().unwrap();
     OURS.put(1).unwrap();
     let end = AtomicBool::new(false);
+    let long = Timer::new(Duration::from_secs(600), || ());
+    long.start().unwrap();
     thread::scope(|scope| {
         scope.spawn(|| EVENT.wait().unwrap());
         while blocked_threads().is_empty() {
@@ -60,6 +62,14 @@ fn a_child_can_use_what_no_other_thread_was_using() {
                 while !end.load(Ordering::Relaxed) {
                     THEIRS.put(1).unwrap();
                     drop(THEIRS.try_get());
+                }
+            });
+        }
+        // Of a timer that waits the child takes leave, whoever is in the middle of joining it.
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !end.load(Ordering::Relaxed) {
+                    assert!(!long.join_until(Deadline::after(Duration::from_nanos(1))).unwrap());
                 }
             });
         }
@@ -84,4 +94,5 @@ fn a_child_can_use_what_no_other_thread_was_using() {
         EVENT.set();
         assert_eq!(failed, 0);
     });
+    long.cancel();
 }

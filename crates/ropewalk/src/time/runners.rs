@@ -207,8 +207,7 @@ pub(crate) fn after_fork_in_child() {
     let stopped = STOPPED.lock().take();
     let forgotten = stopped.map(|(_leader, _standby, mut schedule)| schedule.forget());
     for (entry, callback) in forgotten.into_iter().flatten() {
-        // Those who waited for it are not here.
-        entry.finish(&mut WakeList::default());
+        entry.finish_in_child();
         // It belonged to a thread that is not here. Dropping it could run code of the user, which
         // may not run inside a fork.
         std::mem::forget(callback);

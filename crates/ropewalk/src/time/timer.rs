@@ -116,10 +116,24 @@ impl Entry {
     /// runners do.
     pub(super) fn finish(&self, wakes: &mut WakeList) {
         let mut list = self.queue.lock();
+        self.end();
+        list.pop_all(NORMAL, wakes);
+    }
+
+    /// As `finish`, in the child of a fork: who waited for it is not here, unless it is the thread
+    /// that forked, in the middle of its wait.
+    pub(super) fn finish_in_child(&self) {
+        let list = self.queue.try_lock();
+        self.end();
+        if let Some(mut list) = list {
+            list.pop_all(NORMAL, &mut WakeList::default());
+        }
+    }
+
+    fn end(&self) {
         self.runner.store(0, Ordering::Relaxed);
         // Release pairs with the Acquire in `is_over`: what the callback did is seen.
         self.state.store(OVER, Ordering::Release);
-        list.pop_all(NORMAL, wakes);
     }
 
     fn is_over(&self) -> bool {

@@ -484,6 +484,12 @@ impl WaitQueue {
         self.0.lock()
     }
 
+    /// As [`WaitQueue::lock`], for the child of a fork: `None` if a thread that is not here was in the
+    /// middle of something with it.
+    pub(crate) fn try_lock(&self) -> Option<ShortGuard<'_, List>> {
+        self.0.try_lock()
+    }
+
     /// Notifies the first waiter, if there is one, and wakes it.
     pub(crate) fn notify_one(&self, token: Token) -> bool {
         let woken = self.lock().pop(token);
