@@ -7,6 +7,7 @@
 mod deadline;
 mod ended;
 mod fair;
+mod herd;
 mod object;
 #[cfg(not(loom))]
 mod owed;

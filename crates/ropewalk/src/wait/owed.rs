@@ -24,9 +24,11 @@
 //!    sides: one of the two sees the other.
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::deadline::Deadline;
+use super::herd;
 use super::park::{Park, park};
 use super::queue::{List, NORMAL, WaitQueue};
 use super::registry;
@@ -165,6 +167,18 @@ pub(super) fn wake(thread: ThreadRef) {
     }
 }
 
+/// Whether wakes can be put off: those who are woken want the host's lock, which the calling thread
+/// has.
+pub(super) fn can_put_off() -> bool {
+    // The bailiff would keep a process going that ends with its last thread.
+    host().holds_lock() && !registry::ends_with_last_thread()
+}
+
+/// Has the bailiff look after those whose wakes were put off in `herd`.
+pub(super) fn look_after_herd() {
+    BAILIFF.watch();
+}
+
 /// Whether the calling thread is known to be about to sleep, so that its next wake is put off: who is
 /// woken so late cannot come for what it was woken for, which is to be given.
 ///
@@ -282,6 +296,9 @@ impl Bailiff {
             let _ = park(&request, nothing_new, || true, |_| {});
             let look = self.looks.fetch_add(1, Ordering::Relaxed) + 1;
             quiet = if self.used.swap(false, Ordering::SeqCst) { 0 } else { quiet + 1 };
+            if herd::look() {
+                quiet = 0;
+            }
             for owed in take_older_than(look.saturating_sub(2)).into_iter().flatten() {
                 sched().wake(&owed.to.parker);
                 // Older ones may be left without a mark.
@@ -306,13 +323,14 @@ type Stopped = (
     ShortGuard<'static, bool>,
     ShortGuard<'static, List>,
     ShortGuard<'static, [Option<Owed>; PLACES]>,
+    ShortGuard<'static, VecDeque<ThreadRef>>,
 );
 
 static STOPPED: ShortLock<Option<Stopped>> = ShortLock::new(None);
 
 /// Before a fork, on the forking thread.
 pub(super) fn before_fork() {
-    let stopped = (BAILIFF.started.lock(), BAILIFF.queue.lock(), OWED.lock());
+    let stopped = (BAILIFF.started.lock(), BAILIFF.queue.lock(), OWED.lock(), herd::lock());
     *STOPPED.lock() = Some(stopped);
 }
 
@@ -327,6 +345,7 @@ pub(super) fn after_fork() {
 pub(super) fn after_fork_in_child() {
     let owed = std::mem::replace(&mut *OWED.lock(), [const { None }; PLACES]);
     drop(owed);
+    herd::after_fork_in_child();
     *BAILIFF.started.lock() = false;
     BAILIFF.asleep.store(true, Ordering::SeqCst);
     MINE.with(|mine| mine.owes.set(false));

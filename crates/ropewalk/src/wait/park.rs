@@ -2,6 +2,7 @@
 
 use super::deadline::Deadline;
 use super::ended::is_exact;
+use super::herd;
 use super::owed;
 use super::queue::{
     GiveUp, HANDOFF, List, NORMAL, Node, REFUSED, Standing, Token, WaitQueue, Wake,
@@ -184,6 +185,7 @@ fn stand_and_sleep(
     drop(stay);
     // If there was no sleep.
     owed::pay();
+    herd::next();
     result
 }
 

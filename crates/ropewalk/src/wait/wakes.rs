@@ -2,8 +2,8 @@
 
 use super::ended::is_exact;
 use super::queue::Wake;
-use super::runtime::{host, observer, sched};
-use super::{owed, panics};
+use super::runtime::{observer, sched};
+use super::{herd, owed, panics};
 
 /// A waiter that was notified and must still be woken, after the queue is unlocked.
 #[derive(Debug)]
@@ -67,23 +67,28 @@ impl WakeList {
     }
 }
 
-/// So many threads are woken at once; then those that are awake may run.
-const AT_ONCE: usize = 256;
-
 /// Wakes several: threads first, as the wakers of tasks are somebody else's code.
-///
-/// All of them want the host's lock next, and thousands that wait for that together cost more than
-/// what they do with it.
 fn wake_all(first: Woken, more: Vec<Woken>) {
     let mut tasks = Vec::new();
-    for (number, woken) in std::iter::once(first).chain(more).enumerate() {
-        if number > 0 && number % AT_ONCE == 0 && host().holds_lock() {
-            host().detached(&mut std::thread::yield_now);
-        }
+    let mut threads = Vec::new();
+    for woken in std::iter::once(first).chain(more) {
         match woken.0 {
             Some(Wake::Task(waker)) => tasks.push(waker),
-            _ => woken.wake_now(),
+            Some(Wake::Thread(thread)) => {
+                if is_exact() {
+                    observer().wakes(&thread);
+                }
+                threads.push(thread);
+            }
+            None => {}
         }
+    }
+    if threads.len() > herd::AT_ONCE && owed::can_put_off() {
+        herd::put_off(threads.drain(herd::AT_ONCE..));
+        owed::look_after_herd();
+    }
+    for thread in threads {
+        sched().wake(&thread.parker);
     }
     // One that panics does not keep the others from being woken: they were notified.
     panics::all(tasks.into_iter().map(|waker| || waker.wake()));
