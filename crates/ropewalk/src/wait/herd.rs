@@ -2,70 +2,82 @@
 //!
 //! All of them want the host's lock next, and only one can have it. Hundreds that wait for it together
 //! cost more than what they do with it: each is woken to find it taken, and asks for it again every
-//! few milliseconds. So a few are woken, and each thread whose wait ends wakes the next: by then it has
-//! the lock. If none has come for some time, as somebody keeps the lock, the bailiff (`owed.rs`) wakes
-//! one more, up to a limit: threads that compute take turns of five milliseconds (CPython's), and more
-//! should stand in line than where each is done in some microseconds.
+//! few milliseconds. So a few are woken, and each wakes the next when it has the lock. If none has come
+//! for some time, as somebody keeps the lock, the bailiff (`owed.rs`) wakes one more: of threads that
+//! compute, each for CPython's turn of five milliseconds, more should stand in line than of those that
+//! are done in some microseconds. Each time it waits a little longer: on a busy machine a thread with
+//! the lock may not run for long, and to wake more is no help then.
 //!
 //! Invariants:
 //! 1. Who is in `REST` was notified; only the system call is put off.
-//! 2. While `REST` is not empty, there is a thread that was woken and has not come to `next` yet: each
-//!    that comes takes one out and wakes it, and `AT_ONCE` were woken to begin with. A thread that
-//!    ends its wait by itself before its turn comes to `next` as well, so that the wake that it does
-//!    not need any more is made up for. (One that never comes is one that the host ends at its exit.)
+//! 2. All of a herd are marked (`ThreadInfo::in_herd`), and each wakes one of `REST` when a wait of its
+//!    own ends, once. So while `REST` is not empty there is one that is awake, or has a wake coming, and
+//!    has not done so yet; also if some end their wait by themselves before their turn. (Whoever ends
+//!    it before it is marked, or is ended by the host, leaves it to the bailiff.)
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use super::owed;
 use super::runtime::sched;
-use super::thread::ThreadRef;
-#[cfg(not(loom))]
-use crate::primitive::ShortGuard;
-use crate::primitive::{ShortLock, global};
+use super::thread::{ThreadInfo, ThreadRef};
+use crate::primitive::{AtomicBool, AtomicU32, Ordering, ShortGuard, ShortLock};
 
 /// So many are woken by the waker.
-pub(super) const AT_ONCE: usize = 8;
-
-global! { static REST: ShortLock<VecDeque<ThreadRef>> = ShortLock::new(VecDeque::new()); }
-
-/// Whether `REST` may have somebody. Not one of a model's atomics: no model has a host's lock.
-static ANY: AtomicBool = AtomicBool::new(false);
-
-/// How many looks of the bailiff there were since somebody came to `next`.
-static STILL: AtomicU32 = AtomicU32::new(0);
-
-/// After so many the bailiff wakes one.
+const AT_ONCE: usize = 8;
+/// After so many looks at which nothing moved the bailiff wakes one: the first time, and one more each
+/// further time.
 const PATIENCE: u32 = 5;
 
-/// How many it has woken since `REST` was empty.
+static REST: ShortLock<VecDeque<ThreadRef>> = ShortLock::new(VecDeque::new());
+/// Whether somebody is in `REST`.
+static ANY: AtomicBool = AtomicBool::new(false);
+/// How many looks of the bailiff there were since one of the herd woke the next.
+static STILL: AtomicU32 = AtomicU32::new(0);
+/// How many the bailiff has woken since `REST` was empty.
 static HELPED: AtomicU32 = AtomicU32::new(0);
 
-/// So many it may. Without a limit it would wake all of them on a machine so busy that a thread with
-/// the lock does not run for long.
-const MOST_HELPED: u32 = 32;
-
-/// Puts the wakes of these threads off.
-pub(super) fn put_off(threads: impl Iterator<Item = ThreadRef>) {
+/// Leaves those whom the caller is to wake now, and puts the wakes of the others off.
+pub(super) fn keep_a_few(threads: &mut Vec<ThreadRef>) {
+    if threads.len() <= AT_ONCE || !owed::can_put_off() {
+        return;
+    }
+    for thread in &*threads {
+        thread.in_herd.store(true, Ordering::Relaxed);
+    }
     let mut rest = REST.lock();
     if rest.is_empty() {
         HELPED.store(0, Ordering::Relaxed);
     }
-    rest.extend(threads);
-    // Relaxed: whoever is woken after this sees it.
-    ANY.store(!rest.is_empty(), Ordering::Relaxed);
+    rest.extend(threads.drain(AT_ONCE..));
+    ANY.store(true, Ordering::Relaxed);
+    drop(rest);
+    owed::look_after_herd();
 }
 
-fn is_empty() -> bool {
-    !ANY.load(Ordering::Relaxed)
-}
-
-/// The wait of the calling thread is over, and it has the host's lock: wakes the next one.
+/// A wait of the calling thread is over, and it has the host's lock: if it was woken with others, it
+/// wakes the next one.
 #[inline]
-pub(super) fn next() {
-    if !is_empty() {
+pub(super) fn next(me: &ThreadInfo) {
+    // Relaxed, all of them: whoever is woken sees what its waker did before.
+    if me.in_herd.load(Ordering::Relaxed) {
+        me.in_herd.store(false, Ordering::Relaxed);
         STILL.store(0, Ordering::Relaxed);
         wake_one();
     }
+}
+
+/// A look of the bailiff's: whether it must look again.
+pub(super) fn look() -> bool {
+    if !ANY.load(Ordering::Relaxed) {
+        return false;
+    }
+    let helped = HELPED.load(Ordering::Relaxed);
+    if STILL.fetch_add(1, Ordering::Relaxed) >= PATIENCE + helped {
+        STILL.store(0, Ordering::Relaxed);
+        HELPED.store(helped + 1, Ordering::Relaxed);
+        wake_one();
+    }
+    true
 }
 
 #[cold]
@@ -81,30 +93,12 @@ fn wake_one() {
     }
 }
 
-/// A look of the bailiff's: whether it must look again.
-#[cfg(not(loom))]
-pub(super) fn look() -> bool {
-    if is_empty() {
-        return false;
-    }
-    if STILL.fetch_add(1, Ordering::Relaxed) >= PATIENCE
-        && HELPED.load(Ordering::Relaxed) < MOST_HELPED
-    {
-        STILL.store(0, Ordering::Relaxed);
-        HELPED.fetch_add(1, Ordering::Relaxed);
-        wake_one();
-    }
-    true
-}
-
 /// What keeps the list whole during a fork.
-#[cfg(not(loom))]
 pub(super) fn lock() -> ShortGuard<'static, VecDeque<ThreadRef>> {
     REST.lock()
 }
 
 /// In the child of a fork: nobody is there to be woken.
-#[cfg(not(loom))]
 pub(super) fn after_fork_in_child() {
     let gone = std::mem::take(&mut *REST.lock());
     ANY.store(false, Ordering::Relaxed);

@@ -7,6 +7,10 @@
 mod deadline;
 mod ended;
 mod fair;
+#[cfg(not(loom))]
+mod herd;
+#[cfg(loom)]
+#[path = "herd_model.rs"]
 mod herd;
 mod object;
 #[cfg(not(loom))]

@@ -24,9 +24,3 @@ pub(super) fn after_fork_in_child() {}
 
 /// Nothing is owed.
 pub fn let_go() {}
-
-pub(super) fn can_put_off() -> bool {
-    false
-}
-
-pub(super) fn look_after_herd() {}

@@ -185,7 +185,7 @@ fn stand_and_sleep(
     drop(stay);
     // If there was no sleep.
     owed::pay();
-    herd::next();
+    herd::next(&me);
     result
 }
 

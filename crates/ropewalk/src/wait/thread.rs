@@ -11,6 +11,8 @@ use super::report::Deadlock;
 use super::runtime::Resource;
 use super::tally::{ThreadTally, WaitedFor};
 use crate::platform;
+#[cfg(not(loom))]
+use crate::primitive::AtomicBool;
 #[cfg(all(unix, not(loom)))]
 use crate::primitive::OnceLock;
 use crate::primitive::{
@@ -30,6 +32,9 @@ pub struct ThreadInfo {
     /// How often it was named.
     named: AtomicU32,
     pub(super) parker: Parker,
+    /// It was woken with many others, and is to wake one of them.
+    #[cfg(not(loom))]
+    pub(super) in_herd: AtomicBool,
     /// The innermost wait of this thread; a wait begun inside a signal handler stands before the
     /// one that it interrupted.
     waiting: ShortLock<Innermost>,
@@ -132,6 +137,8 @@ impl ThreadInfo {
             name: ShortLock::new(name),
             named: AtomicU32::new(0),
             parker: Parker::new(),
+            #[cfg(not(loom))]
+            in_herd: AtomicBool::new(false),
             waiting: ShortLock::new(Innermost(std::ptr::null())),
             refusal: ShortLock::new(None),
             leaving: AtomicUsize::new(0),

@@ -83,10 +83,7 @@ fn wake_all(first: Woken, more: Vec<Woken>) {
             None => {}
         }
     }
-    if threads.len() > herd::AT_ONCE && owed::can_put_off() {
-        herd::put_off(threads.drain(herd::AT_ONCE..));
-        owed::look_after_herd();
-    }
+    herd::keep_a_few(&mut threads);
     for thread in threads {
         sched().wake(&thread.parker);
     }
