@@ -25,6 +25,8 @@ def main(words: list[str]) -> int:
         raise UsageError(f"{command} needs Unix sockets")
     options = [word for word in rest if word.startswith("-")]
     for option in options:
+        if option[1:].isdecimal():
+            raise UsageError(f"{command} wants the number or the name of a process, not {option}")
         if option not in _OPTIONS[command]:
             raise UsageError(f"unknown option of {command}: {option}")
     programs = [word for word in rest if not word.startswith("-")]
