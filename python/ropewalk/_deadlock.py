@@ -144,15 +144,17 @@ def _stack(frame: FrameType | None) -> list[str]:
 
 def _holding_stack(frame: FrameType | None, resource: int) -> list[str]:
     frames = _users_frames(frame)
-    looks = [look(each, resource) for each in frames]
-    for depth, (candidate, found) in enumerate(zip(frames, looks, strict=True)):
+    is_known = frame is not None
+    for depth, candidate in enumerate(frames):
+        found = look(candidate, resource)
+        is_known = is_known and found.not_here
         if found.line is not None:
             lines = _render(frames[depth + 1 :])
             code = candidate.f_code
             lines.append(f'    File "{code.co_filename}", line {found.line}, in {code.co_name}')
             source = linecache.getline(code.co_filename, found.line).strip()
             return [*lines, f"      {source}"] if source else lines
-    if frame is not None and all(found.not_here for found in looks):
+    if is_known:
         return ["    (taken in a call that has returned)"]
     return ["    (where it was taken is not known)"]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import dis
+import functools
 import itertools
 import linecache
 from typing import NamedTuple
@@ -153,13 +154,20 @@ def _end(node: Code) -> Place:
     return node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
 
 
-def _function(code: CodeType) -> ast.AST | None:
-    source = "".join(linecache.getlines(code.co_filename))
+# A stack has many functions of one file.
+@functools.lru_cache(maxsize=4)
+def _tree(source: str) -> ast.Module | None:
     if not source:
         return None
     try:
-        tree = ast.parse(source)
+        return ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _function(code: CodeType) -> ast.AST | None:
+    tree = _tree("".join(linecache.getlines(code.co_filename)))
+    if tree is None:
         return None
     if code.co_name == "<module>":
         return tree
