@@ -23,7 +23,7 @@ usage:
   ropewalk run [options] - [arguments]             code from standard input
   ropewalk ps [PROGRAM] [--json]       programs; all threads of one, and what each waits for
   ropewalk stacks [PROGRAM] [--json]   all Python stacks of one, with what each thread waits for
-  ropewalk top [PROGRAM]               the same live
+  ropewalk top [PROGRAM]               the same live; `ropewalk top --help` and the like say more
   ropewalk --version
   ropewalk --help
 
@@ -125,17 +125,6 @@ def _check_file(option: str, path: str, what: str, begins: bytes) -> None:
         raise UsageError(f"{path} is no {what}: it would be lost. Take another name, or remove it")
 
 
-def _tell(text: str) -> int:
-    """Write a text to standard output, and return the exit code."""
-    from ropewalk import _output
-
-    def tell() -> int:
-        _output.say(text.rstrip("\n"))
-        return 0
-
-    return _output.run(tell)
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Carry out a command line (that of the process when none is given).
 
@@ -148,17 +137,17 @@ def main(arguments: list[str] | None = None) -> int:
         if not words:
             raise UsageError("what is to be done? ropewalk run script.py")
         if words[0] in ("-h", "--help", "help"):
-            return _tell(HELP)
+            return _look.tell(HELP)
         if words[0] in ("-V", "--version"):
             from ropewalk import __version__
 
-            return _tell(f"ropewalk {__version__}")
+            return _look.tell(f"ropewalk {__version__}")
         if words[0] in _look.COMMANDS:
             return _look.main(words)
         if words[0] != "run":
             raise UsageError(f"unknown command: {words[0]}")
         if words[1:2] in (["-h"], ["--help"]):
-            return _tell(HELP)
+            return _look.tell(HELP)
         options, target = parse_run(words[1:])
         return _run.run(options, target)
     except (UsageError, _run.CannotRun) as error:

@@ -12,7 +12,7 @@ import linecache
 import sys
 import traceback
 
-from ropewalk._taken import taken_at
+from ropewalk._taken import look
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def describe(links: list[Link], cycle: bool, certain: bool) -> str:
     The report is empty when what is suspected is a way to use a lock, after all.
     """
     frames = sys._current_frames()
-    if cycle and not certain and len(links) == 1 and not _is_nested(links[0], frames):
+    if cycle and not certain and len(links) == 1 and _is_message(links[0], frames):
         return ""
     names = {link["ident"]: _thread_name(link) for link in links}
     lines = [_headline(links, cycle, certain)]
@@ -50,17 +50,24 @@ def describe(links: list[Link], cycle: bool, certain: bool) -> str:
         holder = link["owner"]
         # The end of a thread is that thread's to give: to say so again would tell nothing.
         named = holder if link["kind"] != "Thread" else None
-        held_by = f", held by {_holder_name(named, names)}" if named else ""
+        held = "run" if link["kind"] in _RUNS else "held"
+        held_by = f", {held} by {_holder_name(named, names)}" if named else ""
         lines.append(f"  waits for {_resource(link)}{held_by}, since {_age(link['waited'])}:")
         lines += _stack(frames.get(link["ident"]))
         for other in links:
             if other["owner"] != link["ident"] or other["kind"] == "Thread":
                 continue
-            lines.append(f"  holds {_resource(other)}, which {names[other['ident']]} waits for:")
+            what = f"{_resource(other)}, which {names[other['ident']]} waits for"
+            if other["kind"] in _RUNS:
+                lines.append(f"  {_RUNS[other['kind']]} {what}")
+                continue
+            lines.append(f"  holds {what}:")
             lines += _holding_stack(frames.get(link["ident"]), other["resource"])
     return "\n".join(lines)
 
 
+# What nobody takes: what a thread does with it whose end others wait for.
+_RUNS = {"Future": "runs the task of", "Timer": "runs"}
 # What a thread waits for that other threads of a pool would have to run.
 _POOL_KINDS = {"Future", "futures", "submit"}
 
@@ -137,22 +144,30 @@ def _stack(frame: FrameType | None) -> list[str]:
 
 def _holding_stack(frame: FrameType | None, resource: int) -> list[str]:
     frames = _users_frames(frame)
+    is_known = frame is not None
     for depth, candidate in enumerate(frames):
-        line = taken_at(candidate, resource)
-        if line is not None:
+        found = look(candidate, resource)
+        is_known = is_known and found.not_here
+        if found.line is not None:
             lines = _render(frames[depth + 1 :])
             code = candidate.f_code
-            lines.append(f'    File "{code.co_filename}", line {line}, in {code.co_name}')
-            source = linecache.getline(code.co_filename, line).strip()
+            lines.append(f'    File "{code.co_filename}", line {found.line}, in {code.co_name}')
+            source = linecache.getline(code.co_filename, found.line).strip()
             return [*lines, f"      {source}"] if source else lines
-    return ["    (taken in a call that has returned)"]
+    if is_known:
+        return ["    (taken in a call that has returned)"]
+    return ["    (where it was taken is not known)"]
 
 
-def _is_nested(link: Link, frames: dict[int, FrameType]) -> bool:
-    """Whether a thread that waits for its own plain lock does so inside a `with` of that lock.
+def _is_message(link: Link, frames: dict[int, FrameType]) -> bool:
+    """Whether a plain lock for which its own holder waits may stand for a message.
 
-    If it took the lock by `acquire()`, the lock may stand for a message: whoever releases it
-    says "go on", and waiting for that is what the second `acquire()` is for.
+    Whoever releases it says "go on", and waiting for that is what a second `acquire()` is for. It
+    is none if the thread is inside a `with` of that lock; what cannot be decided is told.
     """
-    waiting = _users_frames(frames.get(link["ident"]))
-    return any(taken_at(frame, link["resource"], by_call=False) for frame in waiting)
+    frame = frames.get(link["ident"])
+    looks = [look(each, link["resource"]) for each in _users_frames(frame)]
+    if frame is None or any(found.nested for found in looks):
+        return False
+    is_taken_by_call = any(found.line is not None for found in looks)
+    return is_taken_by_call or all(found.nested is False for found in looks)

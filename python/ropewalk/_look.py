@@ -8,10 +8,71 @@ COMMANDS = ("ps", "stacks", "top")
 # No process has a number with more.
 _DIGITS = 100
 _OPTIONS = {"ps": ("--json", "-a", "--all"), "stacks": ("--json",), "top": ()}
+_HELP = {
+    "ps": """\
+usage: ropewalk ps [PROGRAM] [--json] [-a | --all]
+
+Without PROGRAM: lists your programs that run under Ropewalk. With it: shows all threads of one,
+what each waits for, since when, and who holds it; circles of threads that wait for each other;
+and what was waited for most.
+
+  --json     everything that is known, for other programs
+  -a, --all  each thread in a line of its own: without it, on a terminal, what there is no room
+             for is left out, and those that wait for the same are in one line
+
+examples:
+  ropewalk ps
+  ropewalk ps 4711
+  ropewalk ps shop.py --json
+""",
+    "stacks": """\
+usage: ropewalk stacks [PROGRAM] [--json]
+
+Shows the Python stacks of all threads of a program, with what each thread waits for and holds.
+
+  --json  the same, and everything else that is known, for other programs
+
+examples:
+  ropewalk stacks              if only one program of yours runs under Ropewalk
+  ropewalk stacks shop.py
+""",
+    "top": """\
+usage: ropewalk top [PROGRAM]
+
+Shows the threads of a program and what each waits for, live; below them what is waited for. Those
+that wait for each other are red.
+
+keys:
+  q      ends it
+  w n c  sorts the threads by the longest wait, by name, by the time they ran
+  i      hides those that have nothing to do
+  t      hides what is waited for
+  p      pauses
+
+examples:
+  ropewalk top                 if only one program of yours runs under Ropewalk
+  ropewalk top shop.py
+""",
+}
+_PROGRAM = """
+PROGRAM is the number of a process, or a part of its command line that no other program has. It
+was started by `ropewalk run`, or has called ropewalk.inspect.serve().
+"""
 
 
 class UsageError(Exception):
     """The command line cannot be understood; the message says why."""
+
+
+def tell(text: str) -> int:
+    """Write a text to standard output, and return the exit code."""
+    from ropewalk import _output
+
+    def say() -> int:
+        _output.say(text.rstrip("\n"))
+        return 0
+
+    return _output.run(say)
 
 
 def main(words: list[str]) -> int:
@@ -21,10 +82,14 @@ def main(words: list[str]) -> int:
         UsageError: unknown options, or not one process.
     """
     command, *rest = words
+    if "-h" in rest or "--help" in rest:
+        return tell(f"{_HELP[command]}{_PROGRAM}")
     if sys.platform == "win32":
         raise UsageError(f"{command} needs Unix sockets")
     options = [word for word in rest if word.startswith("-")]
     for option in options:
+        if option[1:].isdecimal():
+            raise UsageError(f"{command} wants the number or the name of a process, not {option}")
         if option not in _OPTIONS[command]:
             raise UsageError(f"unknown option of {command}: {option}")
     programs = [word for word in rest if not word.startswith("-")]

@@ -79,7 +79,8 @@ def one_screen(snapshot: Snapshot, command: str, width: int, height: int) -> lis
         left_out = sum(map(len, groups[room - 1 :]))
     rows = [_tables.group_row(snapshot, group, width) for group in shown]
     if left_out:
-        rows.append(f"... {left_out} more threads; `ropewalk ps {snapshot.pid} --all` shows each")
+        more = f"... {left_out} more threads; `ropewalk ps {snapshot.pid} --all` shows each"
+        rows.append(_tables.cut(more, width))
     return [*head, *rows, *rest]
 
 

@@ -54,7 +54,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Make the marker known, and refuse a limit that nobody would watch."""
+    if config.getoption(_TIMEOUT) is not None and not config.getoption("ropewalk"):
+        raise pytest.UsageError("--ropewalk-timeout does nothing without --ropewalk")
     config.addinivalue_line(
         "markers", f"{_TIMEOUT}(seconds): with --ropewalk, the test fails if it takes longer"
     )

@@ -134,12 +134,17 @@ def _ask_once(pid: int, question: str) -> str:
 
 
 def _why_not(pid: int) -> str:
+    if pid <= 0:
+        # The kernel takes such a number for a group of processes.
+        return f"there is no process {pid}"
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
         return f"there is no process {pid}"
     except PermissionError:
         return f"process {pid} belongs to another user"
+    if _has_ended(pid):
+        return f"process {pid} has ended; its parent has yet to ask for its exit code"
     if _runs_under_ropewalk(pid):
         return (
             f"process {pid} runs under Ropewalk but has no socket in {folder()}: it {_ALONE}, "
@@ -150,6 +155,16 @@ def _why_not(pid: int) -> str:
         f"process {pid} cannot be asked: start it with `ropewalk run`, "
         "or have it call ropewalk.inspect.serve()"
     )
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether it is what is called a zombie."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            # The name, in parentheses, may have any in it.
+            return file.read().rpartition(b")")[2].split()[0] in (b"Z", b"X")
+    except (OSError, IndexError):
+        return False
 
 
 def _runs_under_ropewalk(pid: int) -> bool:

@@ -197,7 +197,7 @@ def _row(name: str, what: str, since: str, waits_for: str, holder: str, width: i
     first, last = free * 3 // 10, free * 3 // 10
     middle = free - first - last
     cells = (fit(name, first), fit(what, _STATE), since.rjust(_SINCE), fit(waits_for, middle))
-    return f"{' '.join(cells)} {fit(holder, last)}".rstrip()
+    return cut(f"{' '.join(cells)} {fit(holder, last)}".rstrip(), width)
 
 
 def thing_header(width: int) -> str:
@@ -226,4 +226,4 @@ def pool_row(pool: PoolInfo, width: int) -> str:
 
 def _thing_row(name: str, cells: Sequence[str], width: int) -> str:
     first = max(width - 9 * len(cells), 16)
-    return fit(name, first) + "".join(cell.rjust(9) for cell in cells)
+    return cut(fit(name, first) + "".join(cell.rjust(9) for cell in cells), width)

@@ -7,8 +7,13 @@ and the calls of `acquire()` and `release()` before the place where it is now.
 from __future__ import annotations
 
 import ast
+import dis
+import functools
 import itertools
 import linecache
+from typing import NamedTuple
+
+from ropewalk._values import makes_no_lock, value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,42 +31,66 @@ _BRANCHES = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.ExceptHandler, ast.ma
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
-def taken_at(frame: FrameType, resource: int, *, by_call: bool = True) -> int | None:
-    """Return the line of this frame's function that took a lock which is still held.
+class Look(NamedTuple):
+    """What a function that runs tells about a lock that its thread holds.
+
+    Attributes:
+        line: where the function took it, if it is found.
+        nested: whether it is inside a `with` of the lock; None if that cannot be decided.
+        not_here: whether it is known that the function did not take it.
+    """
+
+    line: int | None
+    nested: bool | None
+    not_here: bool
+
+
+def look(frame: FrameType, resource: int) -> Look:
+    """Look for the place in a function that took a lock which is still held.
 
     Args:
         frame: the function as it runs.
         resource: the lock, as the extension calls it.
-        by_call: whether an `acquire()` counts as well as a `with`.
     """
-    function = _function(frame.f_code)
+    code = frame.f_code
+    function = _function(code)
     if function is None:
-        return None
+        has_with = any(each.opname == "WITH_EXCEPT_START" for each in dis.get_instructions(code))
+        not_here = not has_with and "acquire" not in code.co_names
+        return Look(None, None if has_with else False, not_here)
     nodes = list(_walk(function))
+    changing = _changing(nodes)
     now = _now(frame)
     if any(isinstance(node, ast.With) and _start(node) == now[0] for node, _ in nodes):
         # CPython 3.11 enters and leaves a `with` as a whole: nothing in it is known to be done.
         now = now[0], now[0]
     found: list[Place] = []
     calls = []
+    inside: list[bool | None] = [False]
+    not_here = True
     for node, blocks in nodes:
-        if isinstance(node, ast.With):
-            until = _end(node.body[-1])
-            for item in node.items:
-                lock = item.context_expr
-                if _is_before(lock, now) and now[0] <= until and _is(lock, frame, resource):
-                    found.append(_start(lock))
+        if isinstance(node, ast.With) and now[0] <= _end(node.body[-1]):
+            changed = set().union(*map(_stored, ast.walk(ast.Module(list(node.body), []))))
+            for lock in (item.context_expr for item in node.items):
+                if _is_before(lock, now):
+                    is_it = _is(lock, frame, resource, changed)
+                    inside.append(is_it)
+                    if is_it:
+                        found.append(_start(lock))
         elif (
-            by_call
-            and isinstance(node, ast.Call)
+            isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
             and node.func.attr in {"acquire", "release"}
-            and _is_before(node, now)
-            and _is(node.func.value, frame, resource)
         ):
-            calls.append((_start(node), node.func.attr, blocks))
+            is_it = _is(node.func.value, frame, resource, changing)
+            if is_it and _is_before(node, now):
+                calls.append((_start(node), node.func.attr, blocks))
+            elif is_it is not False and node.func.attr == "acquire":
+                # Of what is not known, or in the last round of a loop.
+                not_here = False
     found += _unreleased(calls, now[0])
-    return max(found)[0] if found else None
+    nested = None if None in inside and True not in inside else True in inside
+    return Look(max(found)[0] if found else None, nested, not_here and nested is False)
 
 
 def _unreleased(calls: list[tuple[Place, str, tuple[Span, ...]]], now: Place) -> list[Place]:
@@ -89,8 +118,8 @@ def _walk(function: ast.AST) -> Iterator[tuple[ast.AST, tuple[Span, ...]]]:
     while rest:
         node, blocks = rest.pop()
         yield node, blocks
-        for _, value in ast.iter_fields(node):
-            values = value if isinstance(value, list) else [value]
+        for _, field in ast.iter_fields(node):
+            values = field if isinstance(field, list) else [field]
             parts = [each for each in values if isinstance(each, ast.AST)]
             block = [each for each in parts if isinstance(each, ast.stmt)]
             inside = blocks
@@ -125,13 +154,20 @@ def _end(node: Code) -> Place:
     return node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
 
 
-def _function(code: CodeType) -> ast.AST | None:
-    source = "".join(linecache.getlines(code.co_filename))
+# A stack has many functions of one file.
+@functools.lru_cache(maxsize=4)
+def _tree(source: str) -> ast.Module | None:
     if not source:
         return None
     try:
-        tree = ast.parse(source)
+        return ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _function(code: CodeType) -> ast.AST | None:
+    tree = _tree("".join(linecache.getlines(code.co_filename)))
+    if tree is None:
         return None
     if code.co_name == "<module>":
         return tree
@@ -143,26 +179,40 @@ def _function(code: CodeType) -> ast.AST | None:
     return None
 
 
-def _value(expression: ast.expr, frame: FrameType) -> object:
-    """Look up a name or a chain of attributes; nothing that could run code of the user."""
-    if isinstance(expression, ast.Name):
-        name = expression.id
-        return frame.f_locals.get(name, frame.f_globals.get(name))
-    if isinstance(expression, ast.Attribute):
-        owner = _value(expression.value, frame)
-        try:
-            attributes: dict[str, object] = object.__getattribute__(owner, "__dict__")
-        except AttributeError:
-            return None
-        found = attributes.get(expression.attr)
-        return vars(type(owner)).get(expression.attr) if found is None else found
-    return None
+def _stored(node: ast.AST) -> set[str]:
+    """Return the name that is given to something else here."""
+    if isinstance(node, ast.arg):
+        return {node.arg}
+    if isinstance(node, (ast.Name, ast.Attribute)) and not isinstance(node.ctx, ast.Load):
+        return {node.id if isinstance(node, ast.Name) else node.attr}
+    return set()
 
 
-def _is(expression: ast.expr, frame: FrameType, resource: int) -> bool:
-    """Whether it is this lock, or something over it."""
-    value = _value(expression, frame)
-    if type(value).__module__ not in {"_thread", "threading"}:
-        return False
-    lock = getattr(value, "_lock", value)
-    return getattr(lock, "_ropewalk_resource", None) == resource
+def _changing(nodes: list[tuple[ast.AST, tuple[Span, ...]]]) -> set[str]:
+    """Return the names that may have stood for another thing before."""
+    once: set[str] = set()
+    changing: set[str] = set()
+    for node, blocks in nodes:
+        names = _stored(node)
+        changing |= names if blocks else names & once
+        once |= names
+        if isinstance(node, (ast.For, ast.AsyncFor, ast.comprehension)):
+            changing = changing.union(*map(_stored, ast.walk(node.target)))
+    return changing
+
+
+def _is(expression: ast.expr, frame: FrameType, resource: int, changed: set[str]) -> bool | None:
+    """Whether it is this lock, or something over it; None if that cannot be decided.
+
+    Args:
+        changed: names that may have stood for something else when the lock was taken.
+    """
+    found = value(expression, frame)
+    if type(found).__module__ in {"_thread", "threading"}:
+        lock = getattr(found, "_lock", found)
+        if getattr(lock, "_ropewalk_resource", None) == resource:
+            return True
+    elif not makes_no_lock(expression, frame):
+        return None
+    used = (getattr(node, "id", getattr(node, "attr", "")) for node in ast.walk(expression))
+    return False if changed.isdisjoint(used) else None

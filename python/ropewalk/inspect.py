@@ -60,9 +60,12 @@ def snapshot(pid: int | None = None) -> Snapshot:
 
     Raises:
         ropewalk.NotReachable: the other process does not answer.
+        ValueError: it is not the number of a process.
     """
     if pid is None:
         return read(_ropewalk.snapshot())
+    if isinstance(pid, bool) or pid <= 0:
+        raise ValueError(f"pid must be the number of a process, not {pid!r}")
     from ropewalk import _remote
 
     return _remote.snapshot(pid)

@@ -122,6 +122,90 @@ thread.join()
     )
 
 
+# A thread that waits for itself, while another one runs.
+_SELF = (
+    ABBA.format(kind="Lock")
+    + _TELL
+    + """
+_ropewalk.set_suspect_grace(0.05)
+locks = {name: threading.Lock() for name in "abc"}
+"""
+)
+
+
+@pytest.mark.parametrize("lock", ["locks['a']", "give()", "self.lock"])
+def test_it_is_told_wherever_the_lock_comes_from(tmp_path: Path, lock: str) -> None:
+    done = run(
+        tmp_path,
+        _SELF
+        + f"""
+class Self:
+    lock = property(lambda self: locks["a"])
+self = Self()
+def give():
+    return locks["a"]
+def inner():
+    with {lock}:
+        pass
+def twice():
+    with {lock}:
+        inner()
+thread = threading.Thread(target=twice, name="twice", daemon=True)
+thread.start()
+until(lambda: told)
+""",
+    )
+    assert done.returncode == 0
+    text = plain(done.stderr)
+    assert text.count("possible deadlock: a thread waits for itself\n") == 1
+    place = "(where it was taken is not known)"
+    if lock == "locks['a']":
+        place = f'File "program.py", line 49, in twice\n      with {lock}:'
+    assert f"which 'twice' waits for:\n    {place}" in text
+
+
+MESSAGES = {
+    "taken in the same function": "lock.acquire(); lock.acquire()",
+    "taken by a call": "take(); lock.acquire()",
+    "taken in a file": "with open(os.devnull):\n        take()\n        lock.acquire()",
+    "taken in something": "with something():\n        lock.acquire()\n        lock.acquire()",
+    "with another one": "with locks['b']:\n        take()\n        lock.acquire()",
+    "without a source": "exec('take(); lock.acquire()')",
+}
+
+
+@pytest.mark.parametrize("how", MESSAGES)
+def test_a_lock_that_stands_for_a_message_is_not_reported(tmp_path: Path, how: str) -> None:
+    done = run(
+        tmp_path,
+        _SELF
+        + f"""
+from contextlib import nullcontext as something
+lock = locks["a"]
+def take():
+    lock.acquire()
+def wait():
+    {MESSAGES[how]}
+thread = threading.Thread(target=wait)
+thread.start()
+until_blocked(thread)
+# One that is told, after the other has been looked at.
+def nested():
+    with locks["c"]:
+        with locks["c"]:
+            pass
+threading.Thread(target=nested, daemon=True).start()
+until(lambda: told)
+lock.release()
+thread.join()
+print(len(told))
+""",
+    )
+    assert (done.stdout, done.returncode) == ("1\n", 0), done.stderr
+    assert "in nested" in done.stderr
+    assert "in wait" not in done.stderr
+
+
 def test_what_ends_within_the_grace_period_is_not_reported(tmp_path: Path) -> None:
     program = (
         ABBA.format(kind="Lock")

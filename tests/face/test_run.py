@@ -299,6 +299,16 @@ def test_help_teaches() -> None:
         assert "--deadlock=report" in done.stdout
 
 
+@pytest.mark.parametrize("command", ["ps", "stacks", "top"])
+def test_help_of_the_commands_that_look_teaches(command: str) -> None:
+    for words in ((command, "--help"), (command, "-h"), (command, "app.py", "--help")):
+        done = python(*words, under=("-m", "ropewalk"))
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith(f"usage: ropewalk {command} [PROGRAM]")
+        assert f"  ropewalk {command} shop.py" in done.stdout
+        assert "PROGRAM is the number of a process, or a part" in done.stdout
+
+
 def test_version() -> None:
     done = python("--version", under=("-m", "ropewalk"))
     assert done.stdout == f"ropewalk {ropewalk.__version__}\n"

@@ -207,6 +207,34 @@ def test_what_cannot_be_asked_is_said(tmp_path: Path, runtime: Path) -> None:
         assert not socket.exists()
 
 
+def test_a_process_that_has_ended_is_told_from_one_that_cannot_be_asked(tmp_path: Path) -> None:
+    with Program(tmp_path, _THREADED) as program:
+        os.kill(program.pid, signal.SIGKILL)
+        # It stays as it is until somebody asks for its exit code.
+        os.waitid(os.P_PID, program.pid, os.WEXITED | os.WNOWAIT)
+        for command in ("ps", "stacks"):
+            done = ropewalk(command, program.pid)
+            assert done.returncode == 1
+            assert done.stderr.startswith(f"ropewalk: process {program.pid} has ended")
+
+
+def test_numbers_that_no_process_has() -> None:
+    done = ropewalk("ps", "0")
+    assert (done.returncode, done.stderr) == (1, "ropewalk: there is no process 0\n")
+    done = ropewalk("ps", "-1")
+    assert done.returncode == 2
+    assert "ps wants the number or the name of a process, not -1" in done.stderr
+
+
+@pytest.mark.parametrize("pid", [0, -1, True])
+def test_nobody_is_asked_by_a_number_that_no_process_has(pid: int) -> None:
+    from ropewalk import inspect
+
+    for look in (inspect.snapshot, inspect.waits, inspect.find_deadlocks):
+        with pytest.raises(ValueError, match=f"must be the number of a process, not {pid}"):
+            look(pid)
+
+
 @pytest.mark.parametrize("mode", [0o755, 0o770])
 def test_a_folder_that_is_open_to_others_is_not_used(
     tmp_path: Path, runtime: Path, mode: int

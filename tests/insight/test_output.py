@@ -166,10 +166,10 @@ def test_an_answer_that_is_none_is_said(runtime: Path, answer: str) -> None:
         assert str(os.getpid()) in done.stderr
 
 
-def on_a_terminal(*words: str | int, lines: int = 24) -> str:
-    """What the command prints on a terminal of 80 columns."""
+def on_a_terminal(*words: str | int, lines: int = 24, columns: int = 80) -> str:
+    """What the command prints on a terminal."""
     ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, 80, 0, 0))
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
     with subprocess.Popen(
         [sys.executable, "-m", "ropewalk", *map(str, words)],
         stdin=theirs,
@@ -211,6 +211,28 @@ def test_on_a_terminal_ps_is_one_screen(tmp_path: Path) -> None:
         # What no terminal reads is complete.
         assert says(["ps", program.pid]).count("\nadder-") == 40
         assert len(json.loads(says(["ps", program.pid, "--json"]))["threads"]) >= 42
+
+
+def test_rows_are_as_wide_as_a_narrow_terminal(tmp_path: Path) -> None:
+    text = """
+    from concurrent.futures import ThreadPoolExecutor
+    pool = ThreadPoolExecutor(1, "the pool with a long name")
+    pool.submit(int).result()
+    lock = threading.Lock(name="a lock with a long name")
+    lock.acquire()
+    threads = [threading.Thread(target=lock.acquire, daemon=True) for _ in range(30)]
+    for thread in threads:
+        thread.start()
+    until_blocked(*threads)
+    lock.acquire(timeout=0.01)
+    ready()
+    """
+    with Program(tmp_path, text) as program:
+        for options in ((), ("--all",)):
+            head, *lines = on_a_terminal("ps", program.pid, *options, columns=40).splitlines()
+            assert head.startswith("process ")
+            assert {"THREAD", "WAITED", "POOL"} <= {line.split()[0] for line in lines if line}
+            assert max(map(len, lines)) == 40
 
 
 def test_on_a_terminal_the_deadlock_comes_first_and_the_rest_is_counted(tmp_path: Path) -> None:

@@ -112,6 +112,21 @@ def test_without_the_option_nothing_changes(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
+def test_a_time_that_nobody_would_watch_is_refused(tmp_path: Path) -> None:
+    text = """
+    import pytest
+    @pytest.mark.ropewalk_timeout(1)
+    def test_stock():
+        pass
+    """
+    done = run_pytest(tmp_path, text, "--ropewalk-timeout=1")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "--ropewalk-timeout does nothing without --ropewalk" in done.stderr
+    # For those who run their tests with and without.
+    done = run_pytest(tmp_path, text, "-o", "ropewalk_timeout=1")
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+
+
 @pytest.mark.parametrize("how", ["option", "ini"])
 def test_the_time_is_given_for_all(tmp_path: Path, how: str) -> None:
     text = """

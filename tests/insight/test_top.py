@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import resource
 import select
 import signal
 import struct
@@ -44,6 +45,8 @@ class Terminal:
             env=environment(**{"TERM": "xterm", **env}),
             # In a group of its own, which the terminal's signals can stop.
             process_group=0,
+            # SIGQUIT would leave one.
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)),
         )
         self.text = ""
 
@@ -180,7 +183,7 @@ def test_there_are_no_colors_where_none_are_wanted(tmp_path: Path) -> None:
         assert not re.search(r"\x1b\[3\dm", terminal.text)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_a_signal_that_ends_it_leaves_the_terminal_as_it_was(
     tmp_path: Path, number: signal.Signals
 ) -> None:
