@@ -51,6 +51,10 @@ pub trait Host: Sync {
     }
     /// The source line for an [`Origin::Host`], as `file:line`.
     fn describe_origin(&self, site: HostSite) -> Option<Arc<str>>;
+    /// Whether this is a line of the runtime's own: what is made there is no thing of the program.
+    fn is_own_site(&self, _site: HostSite) -> bool {
+        false
+    }
 }
 
 /// Who sleeps how. The operating system's is the default.
@@ -270,6 +274,12 @@ impl Origin {
             Self::Rust(at) => Some(format!("{}:{}", at.file(), at.line()).into()),
             Self::Host(site) => host().describe_origin(site),
         }
+    }
+
+    /// Whether the runtime made it for itself, in the host's language.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        matches!(*self, Self::Host(site) if host().is_own_site(site))
     }
 }
 

@@ -37,7 +37,7 @@ thread_local! {
 pub(super) struct Held {
     pub(super) lock: usize,
     pub(super) since: u64,
-    /// If there is a trace.
+    /// If there is a trace, and the lock is one of the program.
     pub(super) title: Option<HoldTitle>,
     /// If the order is checked.
     pub(super) taken: Option<Arc<Taken>>,
@@ -85,7 +85,7 @@ pub fn notes_locks() -> bool {
 /// called while [`notes_locks`] says that somebody wants to know.
 pub fn lock_taken(taking: Taking<'_>) -> Vec<Inversion> {
     let Taking { lock, kind, origin, name, taken } = taking;
-    let title = trace::is_tracing().then(|| trace::title_of_hold(kind, origin, name));
+    let title = if trace::is_tracing() { trace::title_of_hold(kind, origin, name) } else { None };
     let new = Held { lock, since: now(), title, taken: taken.map(Arc::new) };
     with_held(|me, held| {
         if strike_off(me, held, lock) {
