@@ -230,6 +230,34 @@ mod tests {
     }
 
     #[test]
+    fn pairs_that_are_called_the_same_are_told_once() {
+        let take = |lock: usize| {
+            let (name, at, thread) = ("Lock made at a.py:1".into(), format!("{lock}"), "t".into());
+            let taken = Some(Taken { lock, name, at, thread, waits: true });
+            lock_taken(Taking { lock, kind: "Lock", origin: Origin::Unknown, name: None, taken })
+        };
+        let mut found = Vec::new();
+        for (outer, inner) in [(31, 32), (33, 34), (34, 33), (32, 31), (31, 33), (33, 31)] {
+            found.extend(take(outer));
+            found.extend(take(inner));
+            release(inner);
+            release(outer);
+        }
+        let told: Vec<_> = found.iter().map(|each| each.describe(str::to_owned)).collect();
+        let said = "possible deadlock: two Locks made at a.py:1 are taken in both orders
+  thread t takes the first
+    at 34
+  and then the second
+    at 33
+  thread t takes the second
+    at 33
+  and then the first
+    at 34
+  take all such locks in one order everywhere";
+        assert_eq!(told, [said]);
+    }
+
+    #[test]
     fn what_does_not_wait_makes_no_order_but_is_held() {
         assert!(take(11, true).is_empty());
         assert!(take(12, true).is_empty());
