@@ -109,14 +109,15 @@ class ObjectInfo(NamedTuple):
 
     Attributes:
         object_id: its identity for as long as it exists.
-        kind: what it is, such as `Lock`; a queue is up to three: `Queue.get`, `Queue.put` and
-            `Queue.join`.
+        kind: what it is, such as `Lock`; a queue is up to three, with the name of its class:
+            `Queue.get`, `Queue.put` and `Queue.join`, or `LifoQueue.get` ...
         name: its name, if it was given one.
         made_at: where it was made, as `file:line`.
         owner: the ident of the thread that holds it.
         waiters: the idents of the threads that wait for it.
-        depth: how many items are in it, for `Queue.get`; None as well once the program has touched
-            what only CPython's queues have, as `queue`, or if its class overrides `_put` ...
+        depth: how many items are in it, for `Queue.get` and the like; None as well once the program
+            has touched what only CPython's queues have, as `queue`, or if its class overrides
+            `_put` ...
         peak: the most that ever were in it, in the same way.
         waits: how often and how long it was waited for.
     """

@@ -133,7 +133,7 @@ class Timer(Thread):
         if not self._initialized or not self._ropewalk_fits_the_wheel():
             super().start()
             return
-        wheel = TimerHandle(self.interval, self._ropewalk_on_due)
+        wheel = TimerHandle(self.interval, self._ropewalk_on_due, _ref(self))
         with _threading._active_limbo_lock:
             self._ropewalk_enter_limbo()
             self._ropewalk_wheel = wheel
@@ -199,7 +199,7 @@ class Timer(Thread):
             with _threading._active_limbo_lock:
                 _threading._limbo[self] = self
                 rest = max((self._ropewalk_due_at or 0) - _now(), 0)
-                self._ropewalk_wheel = TimerHandle(rest, self._ropewalk_on_due)
+                self._ropewalk_wheel = TimerHandle(rest, self._ropewalk_on_due, _ref(self))
             self._ropewalk_put_on_the_wheel(self._ropewalk_wheel)
         finally:
             # Last: who waits for the old handle finds the next one in its place.

@@ -249,7 +249,11 @@ WAITS_ALONE = {
     "PriorityQueue.get": ("q = queue.PriorityQueue()", "q.get()"),
     "SimpleQueue.get": ("q = queue.SimpleQueue()", "q.get()"),
     "Queue.put": ("q = queue.Queue(1); q.put(1)", "q.put(1)"),
+    "LifoQueue.put": ("q = queue.LifoQueue(1); q.put(1)", "q.put(1)"),
+    "PriorityQueue.put": ("q = queue.PriorityQueue(1); q.put(1)", "q.put(1)"),
     "Queue.join": ("q = queue.Queue(); q.put(1)", "q.join()"),
+    "LifoQueue.join": ("q = queue.LifoQueue(); q.put(1)", "q.join()"),
+    "PriorityQueue.join": ("q = queue.PriorityQueue(); q.put(1)", "q.join()"),
 }
 
 
@@ -261,10 +265,7 @@ def test_the_only_thread_waits(tmp_path: Path, what: str) -> None:
     text = plain(done.stderr)
     message = "the only thread waits, and nothing is left that could wake it"
     assert f"ropewalk.DeadlockError: {message}\n" in text
-    kind = "Semaphore" if "Semaphore" in what else what.split()[0].replace(".wait_for", "")
-    kind = kind.replace("LifoQueue", "Queue").replace("PriorityQueue", "Queue")
-    if kind == "SimpleQueue.get":
-        kind = "Queue.get"
+    kind = what.split()[0].replace(".wait_for", "")
     assert f"waits for {kind} made at program.py:2, since T:" in text
     assert f"line 3, in <module>\n      {wait}" in text
 

@@ -178,6 +178,22 @@ def test_the_depth_of_a_queue_and_its_peak() -> None:
     assert named["Queue.put"].depth is None
 
 
+def test_a_timer_that_is_joined_has_the_name_of_the_timer() -> None:
+    timer = threading.Timer(100, print)
+    timer.start()
+    timer.name = "brewing \ud800"
+    thread = threading.Thread(target=timer.join)
+    thread.start()
+    try:
+        _blocked(thread)
+        [wait] = [each.waits_for for each in inspect.waits() if each.ident == thread.ident]
+        assert wait is not None
+        assert (wait.kind, wait.name) == ("Timer", "brewing \ufffd\ufffd\ufffd")
+    finally:
+        timer.cancel()
+        thread.join()
+
+
 def test_a_thread_knows_what_it_waited_for() -> None:
     event = threading.Event()
     sums: list[inspect.ThreadInfo | None] = []

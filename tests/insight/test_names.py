@@ -24,13 +24,16 @@ MAKERS: dict[str, tuple[Callable[..., Any], set[str]]] = {
     "RLock": (threading.RLock, {"RLock"}),
     "Condition": (threading.Condition, {"Condition", "RLock"}),
     "Semaphore": (threading.Semaphore, {"Semaphore"}),
-    "BoundedSemaphore": (threading.BoundedSemaphore, {"Semaphore"}),
+    "BoundedSemaphore": (threading.BoundedSemaphore, {"BoundedSemaphore"}),
     "Event": (threading.Event, {"Event"}),
     "Barrier": (lambda **kwargs: threading.Barrier(2, **kwargs), {"Barrier"}),
     "Queue": (queue.Queue, {"Queue.get", "Queue.put", "Queue.join"}),
-    "LifoQueue": (queue.LifoQueue, {"Queue.get", "Queue.put", "Queue.join"}),
-    "PriorityQueue": (queue.PriorityQueue, {"Queue.get", "Queue.put", "Queue.join"}),
-    "SimpleQueue": (queue.SimpleQueue, {"Queue.get", "Queue.put", "Queue.join"}),
+    "LifoQueue": (queue.LifoQueue, {"LifoQueue.get", "LifoQueue.put", "LifoQueue.join"}),
+    "PriorityQueue": (
+        queue.PriorityQueue,
+        {"PriorityQueue.get", "PriorityQueue.put", "PriorityQueue.join"},
+    ),
+    "SimpleQueue": (queue.SimpleQueue, {"SimpleQueue.get"}),
 }
 NAME = "of this test"
 

@@ -12,6 +12,8 @@ from tests.insight.traces import lanes, nanos, read, slices, traced
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.insight.traces import Event
+
 PROGRAM = """
 import queue, threading
 from ropewalk import inspect
@@ -385,3 +387,68 @@ def test_a_lane_has_the_last_name_of_its_thread(tmp_path: Path) -> None:
     assert names["before"] == names["after"]
     order = [each["args"]["name"] for each in events if each["name"] == "thread_name"]
     assert order.index("before") < order.index("after")
+
+
+def test_each_lane_with_a_slice_has_a_name(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    text = """
+    import _thread, threading, time
+    from tests.traps.ways import until
+    lock, slept, ended = threading.Lock(), [], []
+    def sleeps():
+        with lock:
+            pass
+        threading.current_thread().name = "sleeper"
+        slept.append(True)
+        time.sleep(100)
+    def nameless():
+        with lock:
+            pass
+        ended.append(_thread.get_native_id())
+    threading.Thread(target=sleeps, name="early", daemon=True).start()
+    threading.Thread(target=time.sleep, args=(100,), daemon=True).start()
+    _thread.start_new_thread(nameless, ())
+    until(lambda: slept and ended)
+    print(ended[0])
+    """
+    done = run(tmp_path, text, f"--trace={path}")
+    assert (done.returncode, done.stderr) == (0, "")
+    events = read(path)
+    names = {event["tid"]: each for each, event in _names(events)}
+    assert {each["tid"] for each in events if each["ph"] == "X"} <= names.keys()
+    assert names[int(done.stdout)] == f"thread {done.stdout.strip()}"
+    assert "sleeper" in names.values()
+
+
+def _names(events: list[Event]) -> list[tuple[str, Event]]:
+    return [(event["args"]["name"], event) for event in events if event["name"] == "thread_name"]
+
+
+def test_what_ropewalk_makes_for_itself_is_no_thing_of_the_program(tmp_path: Path) -> None:
+    path, report = tmp_path / "out.json", tmp_path / "report.json"
+    text = """
+    import threading
+    from tests.traps.ways import until_blocked
+    gate = threading.Event()
+    def items():
+        gate.wait()
+        yield from range(2)
+    # It has a lock of its own.
+    both = threading.serialize_iterator(items())
+    threads = [threading.Thread(target=next, args=(both,)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    until_blocked(*threads)
+    gate.set()
+    for thread in threads:
+        thread.join()
+    """
+    done = run(tmp_path, text, f"--trace={path}", f"--report={report}")
+    assert (done.returncode, done.stderr) == (0, "")
+    told = [each["name"] for each in read(path) if each["ph"] == "X"]
+    assert [each for each in told if each.startswith("hold")] == []
+    assert told.count("wait Lock of ropewalk") == 1
+    assert [each for each in told if "/ropewalk/" in each] == []
+    summed = json.loads(report.read_text())
+    assert {each["kind"] for each in summed["things"]} == {"Event", "Thread"}
+    assert "Lock" in {each["kind"] for each in summed["waited"]}

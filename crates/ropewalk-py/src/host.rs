@@ -176,6 +176,10 @@ impl Host for Python3 {
         }
         super::origin::describe(site)
     }
+
+    fn is_own_site(&self, site: HostSite) -> bool {
+        is_attached() && super::origin::is_own(site)
+    }
 }
 
 /// The exception that [`Host::signals_raised`] or [`Host::refuses`] told of.

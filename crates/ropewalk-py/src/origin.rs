@@ -52,9 +52,11 @@ impl Site {
     }
 }
 
+/// A place that was described: `file:line`, and whether that is one of our own files.
+type Place = (Arc<str>, bool);
 /// What was described: by code object and position, with the code object itself, so that no other
 /// one gets its address.
-type Known = HashMap<(usize, u32), (Py<PyAny>, Arc<str>)>;
+type Known = HashMap<(usize, u32), (Py<PyAny>, Place)>;
 
 /// Most places make many primitives; this many places are remembered.
 const MOST_KNOWN: usize = 1024;
@@ -63,14 +65,23 @@ static KNOWN: OnceLock<Mutex<Known>> = OnceLock::new();
 
 /// `file:line` for what [`Site::origin`] gave, whose site must be alive, on an attached thread.
 pub(crate) fn describe(site: HostSite) -> Option<Arc<str>> {
+    place(site).map(|(text, _)| text)
+}
+
+/// Whether it is a line of our own package; as for [`describe`].
+pub(crate) fn is_own(site: HostSite) -> bool {
+    place(site).is_some_and(|(_, own)| own)
+}
+
+fn place(site: HostSite) -> Option<Place> {
     let key = (site.code(), site.position());
     let known = KNOWN.get_or_init(Default::default);
     if let Ok(known) = known.try_lock()
-        && let Some((_, text)) = known.get(&key)
+        && let Some((_, place)) = known.get(&key)
     {
-        return Some(text.clone());
+        return Some(place.clone());
     }
-    let (code, text) = host::attached(|py| {
+    let (code, place) = host::attached(|py| {
         // SAFETY: the site that keeps the code object lives as long as the primitive, which the
         // core keeps alive while it describes it.
         let code = unsafe { Bound::from_borrowed_ptr(py, site.code() as *mut ffi::PyObject) };
@@ -79,12 +90,25 @@ pub(crate) fn describe(site: HostSite) -> Option<Arc<str>> {
         let position = c_int::try_from(site.position()).unwrap_or(0);
         // SAFETY: a code object; any position is allowed.
         let line = unsafe { PyCode_Addr2Line(code.as_ptr(), position) };
-        Some((code.unbind(), Arc::from(format!("{file}:{line}"))))
+        let own = package(py).is_some_and(|folder| file.starts_with(&*folder));
+        Some((code.unbind(), (Arc::from(format!("{file}:{line}")), own)))
     })?;
     if let Ok(mut known) = known.try_lock()
         && known.len() < MOST_KNOWN
     {
-        known.insert(key, (code, Arc::clone(&text)));
+        known.insert(key, (code, place.clone()));
     }
-    Some(text)
+    Some(place)
+}
+
+/// The folder of our own modules, with a slash at its end.
+fn package(py: Python<'_>) -> Option<Arc<str>> {
+    static FOLDER: OnceLock<Arc<str>> = OnceLock::new();
+    if FOLDER.get().is_none() {
+        let package = host::import(intern!(py, "ropewalk")).ok()?;
+        let file: String =
+            host::attribute(&package, intern!(py, "__file__")).ok()?.extract().ok()?;
+        let _ = FOLDER.set(file.strip_suffix("__init__.py")?.into());
+    }
+    FOLDER.get().cloned()
 }

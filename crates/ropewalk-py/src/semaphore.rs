@@ -32,7 +32,6 @@ use super::timeout::{Given, added_timeout, count, whole_number};
 pub(crate) struct PySemaphore {
     pub(crate) core: Semaphore,
     bound: AtomicUsize,
-    bounded: bool,
     seen: Seen,
     inflated: Inflated,
     _site: Site,
@@ -41,10 +40,14 @@ pub(crate) struct PySemaphore {
 impl PySemaphore {
     fn make(py: Python<'_>, bounded: bool) -> Self {
         let site = origin::here(py);
+        let core = if bounded {
+            Semaphore::to_be_bounded(1, site.origin())
+        } else {
+            Semaphore::with_origin(1, site.origin())
+        };
         Self {
-            core: Semaphore::with_origin(1, site.origin()),
+            core,
             bound: AtomicUsize::new(if bounded { 1 } else { Semaphore::MAX_PERMITS }),
-            bounded,
             seen: Seen::default(),
             inflated: Inflated::default(),
             _site: site,
@@ -71,7 +74,7 @@ impl PySemaphore {
             return slow(py, intern!(py, "set_up_semaphore"), (slf, value)).map(host::discard);
         }
         this.core.reset(value);
-        if this.bounded {
+        if this.core.is_to_be_bounded() {
             this.bound.store(value, Ordering::Relaxed);
         }
         Ok(())
@@ -79,7 +82,7 @@ impl PySemaphore {
 
     #[inline]
     fn release_is_replaced(&self, object: &Bound<'_, PyAny>) -> bool {
-        let methods = if self.bounded { &BOUNDED_RELEASE } else { &RELEASE };
+        let methods = if self.core.is_to_be_bounded() { &BOUNDED_RELEASE } else { &RELEASE };
         methods.are_replaced(object, &self.seen)
     }
 
@@ -123,7 +126,7 @@ impl PySemaphore {
     fn inflate<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
         let (py, this) = (slf.py(), slf.get());
         this.inflated.inflate(slf, |attributes| {
-            if this.bounded {
+            if this.core.is_to_be_bounded() {
                 let bound = this.bound.load(Ordering::Relaxed);
                 attributes.set_item(intern!(py, "_initial_value"), bound)?;
             }
@@ -293,7 +296,7 @@ impl PySemaphore {
         let this = slf.get();
         let (class, at) = (type_name(slf.as_any())?, address(slf.as_any()));
         let value = Self::_value(slf)?;
-        Ok(if this.bounded {
+        Ok(if this.core.is_to_be_bounded() {
             let bound = Self::bound(slf)?;
             format!("<{class} at {at}: value={value}/{bound}>")
         } else {

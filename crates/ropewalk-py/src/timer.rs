@@ -6,29 +6,43 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use pyo3::exceptions::PyRuntimeError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use ropewalk::time::{StartError, Timer};
 use ropewalk::wait::Origin;
 
 use super::error::Error;
 use super::host;
+use super::name::Name;
 use super::timeout::{Given, join_timeout};
 
 /// A call of callback() after interval seconds, on a thread that all timers share.
 ///
 /// It owns the callback until that has been called or the timer is cancelled, and the garbage
-/// collector does not see that: start it right after making it.
+/// collector does not see that: start it right after making it. The last argument is a weak reference
+/// to what has a `_name`.
 #[pyclass(frozen, weakref, module = "ropewalk._ropewalk", name = "TimerHandle")]
 #[derive(Debug)]
 pub(crate) struct TimerHandle {
     core: Timer,
+    /// A weak reference to the `Timer`, which has a name.
+    timer: Option<Py<PyAny>>,
     started: AtomicBool,
+}
+
+impl TimerHandle {
+    /// What the timer is called now.
+    fn name(&self, py: Python<'_>) -> Option<Name> {
+        let timer = host::call(self.timer.as_ref()?.bind(py), (), None).ok()?;
+        host::attribute(&timer, intern!(py, "_name")).ok()?.extract().ok()
+    }
 }
 
 #[pymethods]
 impl TimerHandle {
     #[new]
-    fn new(interval: f64, callback: Py<PyAny>) -> Self {
+    #[pyo3(signature = (interval, callback, timer=None))]
+    fn new(interval: f64, callback: Py<PyAny>, timer: Option<Py<PyAny>>) -> Self {
         let interval = if interval > 0.0 {
             Duration::try_from_secs_f64(interval).unwrap_or(Duration::MAX)
         } else {
@@ -38,6 +52,7 @@ impl TimerHandle {
         let call = move || host::call_attached(callback);
         Self {
             core: Timer::with_origin(interval, call, Origin::Unknown),
+            timer,
             started: AtomicBool::new(false),
         }
     }
@@ -76,6 +91,9 @@ impl TimerHandle {
             return Ok(true);
         }
         let deadline = join_timeout(py, timeout)?;
+        if let Some(name) = self.name(py) {
+            self.core.set_name(&name);
+        }
         Ok(self.core.join_until(deadline).map_err(Error::from)?)
     }
 }

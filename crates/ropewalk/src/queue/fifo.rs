@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 
 use super::error::{GetError, JoinError, PutError, TooManyTasksDone};
 use super::methods::{count_methods, queue_methods};
-use super::shared::{Shared, here};
+use super::shared::{Kinds, Shared, here};
 use super::state::{Contents, Store};
 use crate::primitive::const_unless_loom;
+use crate::wait::ResourceKind::{QueueItem, QueueJoin, QueuePlace};
 use crate::wait::{Deadline, Origin};
 
 #[derive(Debug)]
@@ -102,7 +103,9 @@ pub struct Queue<T> {
     shared: Shared<Fifo<T>>,
 }
 
-queue_methods!(Queue, Fifo);
+const KINDS: Kinds = [QueueItem, QueuePlace, QueueJoin];
+
+queue_methods!(Queue, Fifo, KINDS);
 
 impl<T: Send> Queue<T> {
     /// Shuts the queue down: no more puts, and no more gets once it is empty. Everybody who waits

@@ -2,9 +2,10 @@
 
 use super::error::{GetError, JoinError, PutError, TooManyTasksDone};
 use super::methods::{count_methods, queue_methods};
-use super::shared::{Shared, here};
+use super::shared::{Kinds, Shared, here};
 use super::state::{Contents, Store};
 use crate::primitive::const_unless_loom;
+use crate::wait::ResourceKind::{LifoItem, LifoJoin, LifoPlace};
 use crate::wait::{Deadline, Origin};
 
 #[derive(Debug)]
@@ -83,7 +84,9 @@ pub struct LifoQueue<T> {
     shared: Shared<Lifo<T>>,
 }
 
-queue_methods!(LifoQueue, Lifo);
+const KINDS: Kinds = [LifoItem, LifoPlace, LifoJoin];
+
+queue_methods!(LifoQueue, Lifo, KINDS);
 
 impl<T: Send> LifoQueue<T> {
     /// As [`Queue::shutdown`](super::Queue::shutdown).

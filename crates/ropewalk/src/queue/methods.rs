@@ -1,8 +1,8 @@
 //! The methods that `Queue` and `LifoQueue` have in common, written once.
 
-/// Implements them for a struct with one field `shared: Shared<$store>`.
+/// Implements them for a struct with one field `shared: Shared<$store>`, whose waits are of `$kinds`.
 macro_rules! queue_methods {
-    ($queue:ident, $store:ident) => {
+    ($queue:ident, $store:ident, $kinds:expr) => {
         impl<T: Send> std::fmt::Debug for $queue<T> {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.debug_struct(stringify!($queue))
@@ -28,7 +28,7 @@ macro_rules! queue_methods {
                 /// As `new`, for a queue that was made at `origin`.
                 #[must_use]
                 pub fn with_origin(maxsize: usize, origin: Origin) -> Self {
-                    Self { shared: Shared::new($store::new(), maxsize, origin) }
+                    Self { shared: Shared::new($store::new(), $kinds, maxsize, origin) }
                 }
             }
 

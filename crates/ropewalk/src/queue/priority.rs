@@ -10,7 +10,7 @@ use std::ops::{Deref, DerefMut};
 use super::error::{GetError, JoinError, PutError, TooManyTasksDone};
 use super::heap::{Natural, Order, sift_in, take_first};
 use super::methods::count_methods;
-use super::shared::{Next, Shared, Turn, here};
+use super::shared::{Kinds, Next, Shared, Turn, here};
 use super::state::{Contents, Door, State, Store};
 use crate::primitive::{AtomicUsize, Ordering, ShortGuard, const_unless_loom, thread_word};
 use crate::wait::{
@@ -91,6 +91,9 @@ impl<T: Send, O> std::fmt::Debug for PriorityQueue<T, O> {
     }
 }
 
+const KINDS: Kinds =
+    [ResourceKind::PriorityItem, ResourceKind::PriorityPlace, ResourceKind::PriorityJoin];
+
 /// Who has the heap out to compare, and those who wait for it.
 #[derive(Debug)]
 struct Turnstile {
@@ -137,7 +140,7 @@ impl<T: Send, O> PriorityQueue<T, O> {
         #[must_use]
         pub fn with_order(maxsize: usize, order: O, origin: Origin) -> Self {
             Self {
-                shared: Shared::new(Heap(Vec::new()), maxsize, origin),
+                shared: Shared::new(Heap(Vec::new()), KINDS, maxsize, origin),
                 order,
                 turnstile: Turnstile {
                     busy: AtomicUsize::new(0),

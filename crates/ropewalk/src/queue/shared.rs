@@ -53,6 +53,9 @@ impl Resource for Side {
     }
 }
 
+/// What getters, putters and joiners wait for.
+pub(super) type Kinds = [ResourceKind; 3];
+
 /// A queue around a store.
 #[derive(Debug)]
 pub(super) struct Shared<S> {
@@ -87,12 +90,13 @@ impl<S: Store> Resource for Shared<S> {
 
 impl<S> Shared<S> {
     const_unless_loom! {
-        pub(super) fn new(store: S, maxsize: usize, origin: Origin) -> Self {
+        pub(super) fn new(store: S, kinds: Kinds, maxsize: usize, origin: Origin) -> Self {
             let limit = if maxsize == 0 { UNLIMITED } else { maxsize };
+            let [item, place, join] = kinds;
             Self {
-                getters: Side { queue: WaitQueue::new(), kind: ResourceKind::QueueItem, origin },
-                putters: Side { queue: WaitQueue::new(), kind: ResourceKind::QueuePlace, origin },
-                joiners: Side { queue: WaitQueue::new(), kind: ResourceKind::QueueJoin, origin },
+                getters: Side { queue: WaitQueue::new(), kind: item, origin },
+                putters: Side { queue: WaitQueue::new(), kind: place, origin },
+                joiners: Side { queue: WaitQueue::new(), kind: join, origin },
                 state: ShortLock::new(State::new(store, limit)),
             }
         }
@@ -315,9 +319,14 @@ impl<S: Store> Shared<S> {
 
     /// Names all three sides.
     pub(super) fn set_name(&self, name: &str) {
-        self.getters.queue.set_name(self, name);
+        self.name_getters(name);
         self.putters.queue.set_name(&self.putters, name);
         self.joiners.queue.set_name(&self.joiners, name);
+    }
+
+    /// Names the only side of one that nobody waits to put into, or to join.
+    pub(super) fn name_getters(&self, name: &str) {
+        self.getters.queue.set_name(self, name);
     }
 
     /// The name that it was given.

@@ -4,7 +4,7 @@ use super::error::{GetError, PutError};
 use super::fifo::Fifo;
 use super::shared::{Shared, here};
 use crate::primitive::const_unless_loom;
-use crate::wait::{Deadline, Origin};
+use crate::wait::{Deadline, Origin, ResourceKind};
 
 /// First in, first out, without a limit, tasks or a shutdown.
 ///
@@ -49,7 +49,7 @@ impl<T: Send> SimpleQueue<T> {
         /// An empty queue that was made at `origin`.
         #[must_use]
         pub fn with_origin(origin: Origin) -> Self {
-            Self { shared: Shared::new(Fifo::new(), 0, origin) }
+            Self { shared: Shared::new(Fifo::new(), [ResourceKind::SimpleItem; 3], 0, origin) }
         }
     }
 
@@ -118,7 +118,7 @@ impl<T: Send> SimpleQueue<T> {
 
     /// Names it in reports, and for those who look at who waits for what.
     pub fn set_name(&self, name: &str) {
-        self.shared.set_name(name);
+        self.shared.name_getters(name);
     }
 
     /// Where the queue was made.

@@ -45,6 +45,7 @@ pub struct Semaphore {
     /// queue; no thread stands in it afterwards.
     word: AtomicUsize,
     queue: WaitQueue,
+    kind: ResourceKind,
     origin: Origin,
 }
 
@@ -71,7 +72,7 @@ impl std::error::Error for TooManyReleases {}
 
 impl Resource for Semaphore {
     fn kind(&self) -> ResourceKind {
-        ResourceKind::Semaphore
+        self.kind
     }
     fn id(&self) -> usize {
         std::ptr::from_ref(self) as usize
@@ -99,8 +100,32 @@ impl Semaphore {
         /// A semaphore with `permits` permits that was made at `origin`.
         #[must_use]
         pub fn with_origin(permits: usize, origin: Origin) -> Self {
-            Self { word: AtomicUsize::new(cut(permits) * ONE), queue: WaitQueue::new(), origin }
+            Self::of_kind(ResourceKind::Semaphore, permits, origin)
         }
+    }
+
+    const_unless_loom! {
+        /// As [`Semaphore::with_origin`], for one that is a `BoundedSemaphore` to whoever looks.
+        #[doc(hidden)]
+        #[must_use]
+        pub fn to_be_bounded(permits: usize, origin: Origin) -> Self {
+            Self::of_kind(ResourceKind::BoundedSemaphore, permits, origin)
+        }
+    }
+
+    const_unless_loom! {
+        fn of_kind(kind: ResourceKind, permits: usize, origin: Origin) -> Self {
+            let word = AtomicUsize::new(cut(permits) * ONE);
+            Self { word, queue: WaitQueue::new(), kind, origin }
+        }
+    }
+
+    /// Whether it is a `BoundedSemaphore` to whoever looks.
+    #[doc(hidden)]
+    #[inline]
+    #[must_use]
+    pub fn is_to_be_bounded(&self) -> bool {
+        self.kind == ResourceKind::BoundedSemaphore
     }
 
     /// Sets the number of free permits (at most [`Semaphore::MAX_PERMITS`]), whoever has some; for
@@ -375,7 +400,7 @@ impl BoundedSemaphore {
         /// A semaphore with `permits` permits, never more, that was made at `origin`.
         #[must_use]
         pub fn with_origin(permits: usize, origin: Origin) -> Self {
-            Self { semaphore: Semaphore::with_origin(permits, origin), bound: cut(permits) }
+            Self { semaphore: Semaphore::to_be_bounded(permits, origin), bound: cut(permits) }
         }
     }
 

@@ -93,6 +93,7 @@ pub(super) struct Entry {
     /// The joiners.
     queue: WaitQueue,
     origin: Origin,
+    name: ShortLock<Option<Arc<str>>>,
 }
 
 impl Entry {
@@ -154,6 +155,10 @@ impl Resource for Entry {
     fn origin(&self) -> Origin {
         self.origin
     }
+    fn label(&self) -> Option<String> {
+        let name = self.name.lock().clone();
+        name.map(|name| name.to_string())
+    }
 }
 
 impl Timer {
@@ -181,6 +186,7 @@ impl Timer {
                 runner: AtomicUsize::new(0),
                 queue: WaitQueue::new(),
                 origin,
+                name: ShortLock::new(None),
             }),
         }
     }
@@ -264,6 +270,12 @@ impl Timer {
             Parked::Notified(_) | Parked::Retry => Ok(true),
             Parked::TimedOut => Ok(false),
         }
+    }
+
+    /// Names it for those who look at who waits for what.
+    pub fn set_name(&self, name: &str) {
+        let old = self.entry.name.lock().replace(name.into());
+        drop(old);
     }
 
     /// Where the timer was made.

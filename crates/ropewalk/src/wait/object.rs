@@ -31,6 +31,7 @@ pub struct ObjectInfo {
     /// there: what the host made does (`HostSite::new`), a value of Rust's may move when nobody
     /// waits for it.
     stays: bool,
+    own: bool,
     made_at: Option<Arc<str>>,
     state: ShortLock<State>,
     /// Its place in the list. Written under the list's lock.
@@ -72,6 +73,7 @@ impl ObjectInfo {
             kind: what.kind(),
             // Now and not when somebody asks: the thing is alive and the host at hand.
             made_at: what.origin().describe_shared(),
+            own: what.origin().is_own(),
             state: ShortLock::new(State { name: None, can_look: stays }),
             place: AtomicU32::new(0),
             seen: AtomicU8::new(0),
@@ -96,6 +98,12 @@ impl ObjectInfo {
     #[must_use]
     pub fn made_at(&self) -> Option<Arc<str>> {
         self.made_at.clone()
+    }
+
+    /// Whether the runtime made it for itself.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.own
     }
 
     /// The name that somebody gave it.

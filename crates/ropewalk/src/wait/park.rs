@@ -243,7 +243,14 @@ fn settle(
     let mut naps = Naps::new();
     let error = loop {
         // Also after handlers: whoever blocked while they ran took this thread for one that runs.
-        if let Verdict::Deadlock(report) = observer().before_block(me, what, deadline) {
+        if let Verdict::Deadlock(mut report) = observer().before_block(me, what, deadline) {
+            if naps.first && !request.since.is_some_and(Since::is_in_vain) {
+                // It has just begun: whatever time there was went by while it was looked at.
+                let mut links = report.links.iter_mut();
+                if let Some(mine) = links.find(|link| link.thread.word() == me.word()) {
+                    mine.waited_ns = 0;
+                }
+            }
             break WaitError::Deadlock(report);
         }
         match naps.sleep(me, node, request, take) {
@@ -436,5 +443,44 @@ impl Naps {
             spin.learn();
         }
         end
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::wait::ResourceKind;
+
+    /// Belongs to whoever waits for it, and takes its time to say what it is called.
+    struct Slow;
+
+    impl Resource for Slow {
+        fn kind(&self) -> ResourceKind {
+            ResourceKind::RLock
+        }
+        fn id(&self) -> usize {
+            std::ptr::from_ref(self) as usize
+        }
+        fn owner(&self) -> Option<usize> {
+            Some(registry::current().word())
+        }
+        fn label(&self) -> Option<String> {
+            let began = now();
+            while now() - began < 1_000_000 {
+                std::thread::yield_now();
+            }
+            None
+        }
+    }
+
+    #[test]
+    fn a_wait_that_is_refused_at_once_has_lasted_no_time() {
+        let (queue, what) = (WaitQueue::new(), &Slow);
+        let request =
+            Park { queue: &queue, what, deadline: Deadline::NEVER, since: None, next: None };
+        let result = park(&request, |_| true, || true, |_| {});
+        let Err(WaitError::Deadlock(deadlock)) = result else { panic!("{result:?}") };
+        assert_eq!(deadlock.links.len(), 1);
+        assert_eq!(deadlock.links[0].waited_ns, 0);
     }
 }

@@ -51,6 +51,10 @@ pub trait Host: Sync {
     }
     /// The source line for an [`Origin::Host`], as `file:line`.
     fn describe_origin(&self, site: HostSite) -> Option<Arc<str>>;
+    /// Whether this is a line of the runtime's own: what is made there is no thing of the program.
+    fn is_own_site(&self, _site: HostSite) -> bool {
+        false
+    }
 }
 
 /// Who sleeps how. The operating system's is the default.
@@ -124,20 +128,36 @@ pub enum ResourceKind {
     RLock,
     /// [`crate::sync::Condition`].
     Condition,
-    /// [`crate::sync::Semaphore`] or [`crate::sync::BoundedSemaphore`].
+    /// [`crate::sync::Semaphore`].
     Semaphore,
+    /// [`crate::sync::BoundedSemaphore`].
+    BoundedSemaphore,
     /// [`crate::sync::Event`].
     Event,
     /// [`crate::sync::Barrier`].
     Barrier,
     /// The end of a thread.
     Thread,
-    /// An item in a queue.
+    /// An item in a [`crate::queue::Queue`].
     QueueItem,
-    /// A free place in a queue.
+    /// A free place in one.
     QueuePlace,
-    /// All items of a queue having been processed.
+    /// All its items having been processed.
     QueueJoin,
+    /// An item in a [`crate::queue::LifoQueue`].
+    LifoItem,
+    /// A free place in one.
+    LifoPlace,
+    /// All its items having been processed.
+    LifoJoin,
+    /// An item in a [`crate::queue::PriorityQueue`].
+    PriorityItem,
+    /// A free place in one.
+    PriorityPlace,
+    /// All its items having been processed.
+    PriorityJoin,
+    /// An item in a [`crate::queue::SimpleQueue`].
+    SimpleItem,
     /// A timer that has fired or was cancelled.
     Timer,
     /// The outcome of a task: [`crate::exec::FutureCell`].
@@ -159,12 +179,20 @@ impl ResourceKind {
         Self::RLock,
         Self::Condition,
         Self::Semaphore,
+        Self::BoundedSemaphore,
         Self::Event,
         Self::Barrier,
         Self::Thread,
         Self::QueueItem,
         Self::QueuePlace,
         Self::QueueJoin,
+        Self::LifoItem,
+        Self::LifoPlace,
+        Self::LifoJoin,
+        Self::PriorityItem,
+        Self::PriorityPlace,
+        Self::PriorityJoin,
+        Self::SimpleItem,
         Self::Timer,
         Self::Future,
         Self::Futures,
@@ -194,12 +222,20 @@ impl ResourceKind {
             Self::RLock => "RLock",
             Self::Condition => "Condition",
             Self::Semaphore => "Semaphore",
+            Self::BoundedSemaphore => "BoundedSemaphore",
             Self::Event => "Event",
             Self::Barrier => "Barrier",
             Self::Thread => "Thread",
             Self::QueueItem => "Queue.get",
             Self::QueuePlace => "Queue.put",
             Self::QueueJoin => "Queue.join",
+            Self::LifoItem => "LifoQueue.get",
+            Self::LifoPlace => "LifoQueue.put",
+            Self::LifoJoin => "LifoQueue.join",
+            Self::PriorityItem => "PriorityQueue.get",
+            Self::PriorityPlace => "PriorityQueue.put",
+            Self::PriorityJoin => "PriorityQueue.join",
+            Self::SimpleItem => "SimpleQueue.get",
             Self::Timer => "Timer",
             Self::Future => "Future",
             Self::Futures => "futures",
@@ -270,6 +306,12 @@ impl Origin {
             Self::Rust(at) => Some(format!("{}:{}", at.file(), at.line()).into()),
             Self::Host(site) => host().describe_origin(site),
         }
+    }
+
+    /// Whether the runtime made it for itself, in the host's language.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        matches!(*self, Self::Host(site) if host().is_own_site(site))
     }
 }
 

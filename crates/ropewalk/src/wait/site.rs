@@ -35,10 +35,11 @@ const NAMED: usize = 10_000;
 pub(crate) struct Sites(HashMap<Key, Site>);
 
 impl Sites {
-    /// Adds a thing, if it was ever waited for. `peak`: the most that ever was in it, for a queue.
+    /// Adds a thing of the program, if it was ever waited for. `peak`: the most that ever was in it,
+    /// for a queue.
     pub(crate) fn add(&mut self, object: &ObjectInfo, peak: Option<usize>) {
         let waits = object.waits();
-        if waits.count() == 0 {
+        if waits.count() == 0 || object.is_own() {
             return;
         }
         let mut key = (object.kind(), object.name(), object.made_at());

@@ -107,8 +107,8 @@ impl Spin {
 /// Whether it is one thing that another thread hands over. The end of something, or of several
 /// things, is far off as a rule.
 const fn may_come_soon(what: ResourceKind) -> bool {
-    use ResourceKind::{Barrier, Idle, QueueJoin, Thread, Timer};
-    !matches!(what, Barrier | Idle | QueueJoin | Thread | Timer)
+    use ResourceKind::{Barrier, Idle, LifoJoin, PriorityJoin, QueueJoin, Thread, Timer};
+    !matches!(what, Barrier | Idle | QueueJoin | LifoJoin | PriorityJoin | Thread | Timer)
 }
 
 /// The credit of a thread that went on after so many nanoseconds, or that spun in vain.

@@ -31,6 +31,9 @@ pub struct ThreadInfo {
     name: ShortLock<Option<Arc<str>>>,
     /// How often it was named.
     named: AtomicU32,
+    /// How often it had been when an observer wrote its name last; `UNTOLD` before.
+    #[cfg(all(unix, not(loom)))]
+    told: AtomicU32,
     pub(super) parker: Parker,
     /// It was woken with many others, and is to wake one of them.
     #[cfg(not(loom))]
@@ -136,6 +139,8 @@ impl ThreadInfo {
             role: AtomicUsize::new(usize::from(platform::is_main_thread(native_id))),
             name: ShortLock::new(name),
             named: AtomicU32::new(0),
+            #[cfg(all(unix, not(loom)))]
+            told: AtomicU32::new(UNTOLD),
             parker: Parker::new(),
             #[cfg(not(loom))]
             in_herd: AtomicBool::new(false),
@@ -184,6 +189,21 @@ impl ThreadInfo {
     #[inline]
     pub(crate) fn times_named(&self) -> u32 {
         self.named.load(Ordering::Relaxed)
+    }
+
+    /// Says that an observer has written the name that the thread had when it had been named so
+    /// often.
+    #[cfg(all(unix, not(loom)))]
+    pub(crate) fn set_told(&self, named: u32) {
+        // Relaxed, as below: who looks too early writes the name once more.
+        self.told.store(named, Ordering::Relaxed);
+    }
+
+    /// Whether an observer has written its name, and it was named anew since.
+    #[cfg(all(unix, not(loom)))]
+    pub(crate) fn is_named_since_told(&self) -> bool {
+        let told = self.told.load(Ordering::Relaxed);
+        told != UNTOLD && told != self.times_named()
     }
 
     /// Whether this is the thread that the process began with. `false` where that is unknown.
@@ -441,6 +461,10 @@ impl ThreadInfo {
         }
     }
 }
+
+/// Nothing was written of the thread.
+#[cfg(all(unix, not(loom)))]
+const UNTOLD: u32 = u32::MAX;
 
 /// `WaitRecord::begun` of a thread that has slept, and runs handlers.
 const IN_HANDLERS: usize = 2;

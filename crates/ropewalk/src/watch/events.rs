@@ -47,6 +47,10 @@ impl Title<'_> {
 
     /// Calls `with` with what a thing is called.
     pub(super) fn of<R>(object: &ObjectInfo, with: impl FnOnce(Title<'_>) -> R) -> R {
+        if object.is_own() {
+            let kind = object.kind().name();
+            return with(Title { kind, name: Some("of ropewalk"), quoted: false });
+        }
         let (name, made_at) = (object.name(), object.made_at());
         with(Title::new(object.kind(), name.as_deref(), made_at.as_deref()))
     }

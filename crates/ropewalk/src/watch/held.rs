@@ -37,7 +37,7 @@ thread_local! {
 pub(super) struct Held {
     pub(super) lock: usize,
     pub(super) since: u64,
-    /// If there is a trace.
+    /// If there is a trace, and the lock is one of the program.
     pub(super) title: Option<HoldTitle>,
     /// If the order is checked.
     pub(super) taken: Option<Arc<Taken>>,
@@ -85,7 +85,7 @@ pub fn notes_locks() -> bool {
 /// called while [`notes_locks`] says that somebody wants to know.
 pub fn lock_taken(taking: Taking<'_>) -> Vec<Inversion> {
     let Taking { lock, kind, origin, name, taken } = taking;
-    let title = trace::is_tracing().then(|| trace::title_of_hold(kind, origin, name));
+    let title = if trace::is_tracing() { trace::title_of_hold(kind, origin, name) } else { None };
     let new = Held { lock, since: now(), title, taken: taken.map(Arc::new) };
     with_held(|me, held| {
         if strike_off(me, held, lock) {
@@ -227,6 +227,34 @@ mod tests {
         release(1);
         release(2);
         assert!(held().is_empty());
+    }
+
+    #[test]
+    fn pairs_that_are_called_the_same_are_told_once() {
+        let take = |lock: usize| {
+            let (name, at, thread) = ("Lock made at a.py:1".into(), format!("{lock}"), "t".into());
+            let taken = Some(Taken { lock, name, at, thread, waits: true });
+            lock_taken(Taking { lock, kind: "Lock", origin: Origin::Unknown, name: None, taken })
+        };
+        let mut found = Vec::new();
+        for (outer, inner) in [(31, 32), (33, 34), (34, 33), (32, 31), (31, 33), (33, 31)] {
+            found.extend(take(outer));
+            found.extend(take(inner));
+            release(inner);
+            release(outer);
+        }
+        let told: Vec<_> = found.iter().map(|each| each.describe(str::to_owned)).collect();
+        let said = "possible deadlock: two Locks made at a.py:1 are taken in both orders
+  thread t takes the first
+    at 34
+  and then the second
+    at 33
+  thread t takes the second
+    at 33
+  and then the first
+    at 34
+  take all such locks in one order everywhere";
+        assert_eq!(told, [said]);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Possible deadlocks: two locks that are taken in both orders, at different times.
 //!
 //! There is one table of pairs: which lock was taken while which was held, and where. A pair that
-//! comes up in both orders is told once. A lock that is only tried (`acquire(blocking=False)`) waits
+//! comes up in both orders is told, once for all pairs that are called the same: those of locks that
+//! were made at the same lines. A lock that is only tried (`acquire(blocking=False)`) waits
 //! for nobody: it is held afterwards, but to take it makes no pair.
 //!
 //! A pair that is always taken under a third lock cannot deadlock and is told all the same; so are
@@ -9,12 +10,19 @@
 
 #![forbid(unsafe_code)]
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::held::{self, Held};
 use crate::primitive::{ShortLock, WordMap, WordSet};
 
-static PAIRS: ShortLock<Option<Pairs>> = ShortLock::new(None);
+static TABLE: ShortLock<Table> = ShortLock::new(Table { pairs: None, told: BTreeSet::new() });
+
+struct Table {
+    pairs: Option<Pairs>,
+    /// The names of two locks whose inversion was told, the smaller one first.
+    told: BTreeSet<(String, String)>,
+}
 
 /// A lock that was taken, and where.
 #[derive(Debug, Clone)]
@@ -54,17 +62,35 @@ impl Inversion {
     /// would obey.
     #[must_use]
     pub fn describe(&self, clean: impl Fn(&str) -> String) -> String {
-        let mut lines = vec!["possible deadlock: two locks are taken in both orders".to_owned()];
-        for Pair { outer, inner } in [&self.now, &self.before] {
-            lines.push(format!("  thread {} takes {}", clean(&inner.thread), clean(&outer.name)));
+        let (a, b) = (clean(&self.now.outer.name), clean(&self.now.inner.name));
+        let same = a == b;
+        let what = if same { two_of(&a) } else { "two locks".to_owned() };
+        let mut lines = vec![format!("possible deadlock: {what} are taken in both orders")];
+        for (Pair { outer, inner }, [first, second]) in
+            [(&self.now, ["the first", "the second"]), (&self.before, ["the second", "the first"])]
+        {
+            let name_of = |taken: &Taken, place: &str| {
+                if same { place.to_owned() } else { clean(&taken.name) }
+            };
+            lines.push(format!(
+                "  thread {} takes {}",
+                clean(&inner.thread),
+                name_of(outer, first)
+            ));
             lines.push(format!("    at {}", clean(&outer.at)));
-            lines.push(format!("  and then {}", clean(&inner.name)));
+            lines.push(format!("  and then {}", name_of(inner, second)));
             lines.push(format!("    at {}", clean(&inner.at)));
         }
-        let (a, b) = (clean(&self.now.outer.name), clean(&self.now.inner.name));
-        lines.push(format!("  take {a} and {b} in one order everywhere"));
+        let all = if same { "all such locks".to_owned() } else { format!("{a} and {b}") };
+        lines.push(format!("  take {all} in one order everywhere"));
         lines.join("\n")
     }
+}
+
+/// Two locks with this name: `two Locks made at app.py:3`.
+fn two_of(name: &str) -> String {
+    let (kind, rest) = name.split_at(name.find(' ').unwrap_or(name.len()));
+    format!("two {kind}s{rest}")
 }
 
 /// Each lock that was taken while another one was held, or the other way round.
@@ -74,15 +100,9 @@ type Pairs = WordMap<Others>;
 #[derive(Default)]
 struct Others {
     /// What was taken while it was held.
-    inner: WordMap<Seen>,
+    inner: WordMap<Pair>,
     /// What was held while it was taken.
     outer: WordSet,
-}
-
-struct Seen {
-    pair: Pair,
-    /// It was told, or its inversion was.
-    told: bool,
 }
 
 /// Switches the check on or off, from the next lock on that it is told of. The locks of this crate
@@ -108,31 +128,35 @@ pub(super) fn taken(held: &[Held], inner: &Arc<Taken>) -> Vec<Inversion> {
     if held.is_empty() || !inner.waits || held.iter().any(|outer| outer.lock == inner.lock) {
         return found;
     }
-    let mut table = PAIRS.lock();
-    let pairs = table.get_or_insert_default();
+    let mut table = TABLE.lock();
+    let Table { pairs, told } = &mut *table;
+    let pairs = pairs.get_or_insert_default();
     for outer in held.iter().filter_map(|held| held.taken.as_ref()) {
         let (a, b) = (outer.lock, inner.lock);
         if pairs.get(&a).is_some_and(|others| others.inner.contains_key(&b)) {
             continue;
         }
-        let pair = Pair { outer: outer.clone(), inner: inner.clone() };
-        let before = pairs.get_mut(&b).and_then(|others| others.inner.get_mut(&a));
-        let told = before.is_some();
-        if let Some(before) = before
-            && !std::mem::replace(&mut before.told, true)
-        {
-            found.push(Inversion { before: before.pair.clone(), now: pair.clone() });
+        let now = Pair { outer: outer.clone(), inner: inner.clone() };
+        let before = pairs.get(&b).and_then(|others| others.inner.get(&a));
+        if let Some(before) = before.filter(|_| told.insert(names_of(&now))) {
+            found.push(Inversion { before: before.clone(), now: now.clone() });
         }
-        pairs.entry(a).or_default().inner.insert(b, Seen { pair, told });
+        pairs.entry(a).or_default().inner.insert(b, now);
         pairs.entry(b).or_default().outer.insert(a);
     }
     found
 }
 
+/// In the same order for both orders of the locks.
+fn names_of(pair: &Pair) -> (String, String) {
+    let (a, b) = (pair.outer.name.clone(), pair.inner.name.clone());
+    if a < b { (a, b) } else { (b, a) }
+}
+
 /// Says that a lock is gone: another may get its address.
 pub fn lock_gone(lock: usize) {
-    let mut table = PAIRS.lock();
-    let Some(pairs) = &mut *table else { return };
+    let mut table = TABLE.lock();
+    let Some(pairs) = &mut table.pairs else { return };
     let Some(others) = pairs.remove(&lock) else { return };
     for inner in others.inner.keys() {
         forget(pairs, *inner, |others| {

@@ -25,6 +25,7 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::events::{
     HoldTitle, Text, Title, arrow, counter, hold, hold_title, name, push_name, slice,
@@ -67,7 +68,7 @@ struct Trace {
 /// So many lines that made locks are remembered by a thread.
 const SITES: usize = 16;
 
-/// How the events begin of locks that were made at one line.
+/// How the events begin of locks that were made at one line; empty for those of the runtime itself.
 #[derive(Debug, Default)]
 struct Sites {
     known: Vec<((usize, u32, usize), HoldTitle)>,
@@ -85,8 +86,10 @@ struct Lane {
     text: Vec<u8>,
     /// What ends each event of this thread.
     tail: Vec<u8>,
-    /// How often the thread had got a name when its name was written last.
+    /// How often the thread had got a name when it was asked for that last.
     named: u32,
+    /// Whether the lane has a name in the file.
+    has_name: bool,
     /// See [`Text`].
     last: u64,
     awake: u64,
@@ -114,6 +117,7 @@ thread_local! {
             text: Vec::new(),
             tail: Vec::new(),
             named: 0,
+            has_name: false,
             last: 0,
             awake: 0,
             turn: Turn { since: 0, end: 0, bytes: 0 },
@@ -186,6 +190,10 @@ fn begun_before() -> io::Error {
 pub fn stop_trace() -> io::Result<()> {
     let Some(trace) = TRACE.get() else { return Ok(()) };
     if held::set(held::TRACE, false) {
+        // What comes now stands behind all that there is: of several names of a lane the last counts.
+        let left = std::mem::take(&mut *trace.left.lock());
+        drop(left);
+        Trace::with_lane(|lane| lane.piece = None);
         for thread in threads() {
             trace.write_what_goes_on(&thread);
         }
@@ -280,8 +288,13 @@ pub(super) fn wakes(woken: &ThreadInfo) {
     });
 }
 
-/// How the event of a lock begins that is of a kind, was made at `origin` and may have a name.
-pub(super) fn title_of_hold(kind: &'static str, origin: Origin, name: Option<&str>) -> HoldTitle {
+/// How the event of a lock begins that is of a kind, was made at `origin` and may have a name; `None`
+/// for one that the runtime made for itself.
+pub(super) fn title_of_hold(
+    kind: &'static str,
+    origin: Origin,
+    name: Option<&str>,
+) -> Option<HoldTitle> {
     // Found before anything is borrowed: it may call the host, which may take locks.
     let site = if let (Origin::Host(site), None) = (origin, name) {
         Some((site.code(), site.position(), kind.as_ptr() as usize))
@@ -289,15 +302,24 @@ pub(super) fn title_of_hold(kind: &'static str, origin: Origin, name: Option<&st
         None
     };
     let known = site.and_then(|site| with_sites(|sites| sites.find(site)).flatten());
-    known.unwrap_or_else(|| {
-        let made_at = if name.is_none() { origin.describe_shared() } else { None };
-        let title =
-            hold_title(Title { kind, name: name.or(made_at.as_deref()), quoted: name.is_some() });
+    let title = known.unwrap_or_else(|| {
+        let title = if origin.is_own() {
+            HoldTitle::default()
+        } else {
+            let made_at = if name.is_none() { origin.describe_shared() } else { None };
+            hold_title(Title { kind, name: name.or(made_at.as_deref()), quoted: name.is_some() })
+        };
         if let Some(site) = site {
             with_sites(|sites| sites.add(site, title.clone()));
         }
         title
-    })
+    });
+    (!title.is_empty()).then_some(title)
+}
+
+/// What the lane of a thread is called.
+fn name_of(thread: &ThreadInfo) -> Arc<str> {
+    thread.name().unwrap_or_else(|| format!("thread {}", thread.native_id()).into())
 }
 
 /// A thread whose locals are gone remembers none.
@@ -390,7 +412,7 @@ impl Trace {
         Self::with_lane(|lane| {
             lane.turn.bytes = 0;
             fill(&mut self.begin(lane));
-            self.flush(lane);
+            self.flush_own(lane);
         });
     }
 
@@ -406,7 +428,7 @@ impl Trace {
             }
             let bytes = fill(&mut self.begin(lane), from);
             lane.turn = Turn { since, end, bytes };
-            self.flush(lane);
+            self.flush_own(lane);
         });
     }
 
@@ -422,7 +444,7 @@ impl Trace {
 
     #[cold]
     fn name(&self, lane: &mut Lane) {
-        let Lane { thread, text, tail, last, awake, named, .. } = lane;
+        let Lane { thread, text, tail, last, awake, named, has_name, .. } = lane;
         let thread = thread.get_or_insert_with(current);
         if tail.is_empty() {
             *tail = self.tail_of(thread);
@@ -430,7 +452,19 @@ impl Trace {
         *named = thread.times_named();
         if let Some(its) = thread.name() {
             name(&mut Text { to: text, tail, last, awake }, &its);
+            thread.set_told(*named);
+            *has_name = true;
         }
+    }
+
+    /// Something is written of a thread that has no name: it may never get one.
+    #[cold]
+    fn name_nameless(lane: &mut Lane) {
+        let Lane { thread, text, tail, last, awake, named, has_name, .. } = lane;
+        let Some(thread) = thread else { return };
+        name(&mut Text { to: text, tail, last, awake }, &name_of(thread));
+        thread.set_told(*named);
+        *has_name = true;
     }
 
     /// Writes the wait that a thread is in, and the locks that it holds.
@@ -448,15 +482,13 @@ impl Trace {
             });
             (wait, held)
         };
-        if wait.is_none() && held.is_empty() {
+        if wait.is_none() && held.is_empty() && !thread.is_named_since_told() {
             return;
         }
         // All of them end together, and so lie within each other.
         let end = now();
         self.write_for(thread, |text| {
-            if let Some(its) = thread.name() {
-                name(text, &its);
-            }
+            name(text, &name_of(thread));
             for (title, since) in &held {
                 hold(text, title, *since, end);
             }
@@ -485,6 +517,15 @@ impl Trace {
                 work(&mut lane);
             }
         });
+    }
+
+    /// As `flush`, of events of the calling thread: its lane has a name then.
+    #[inline]
+    fn flush_own(&self, lane: &mut Lane) {
+        if !lane.has_name && !lane.text.is_empty() {
+            Self::name_nameless(lane);
+        }
+        self.flush(lane);
     }
 
     fn flush(&self, lane: &mut Lane) {
