@@ -25,6 +25,7 @@ use ropewalk::wait::{Deadline, Host, HostSite, ResourceKind};
 use super::{finalization, reporter, signals};
 
 mod guarded;
+mod sent;
 
 use guarded::{PyErr_CheckSignals, PyGILState_Release, PyThreadState_Clear, guarded};
 pub(crate) use guarded::{
@@ -83,14 +84,18 @@ thread_local! {
 /// # Errors
 /// What an asynchronous exception raises.
 pub(crate) fn breathe(py: Python<'_>) -> PyResult<()> {
-    static NOTHING: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let now = ticks();
     if now == TURN_BEGAN.replace(now) {
         return Ok(());
     }
-    let nothing =
-        NOTHING.get_or_try_init(py, || py.eval(c"lambda: None", None, None).map(Bound::unbind))?;
-    call0(nothing.bind(py)).map(drop)
+    call0(nothing(py)?).map(drop)
+}
+
+/// A function of Python's that does nothing: when it is called the interpreter sees to what is due.
+fn nothing(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static NOTHING: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let made = || py.eval(c"lambda: None", None, None).map(Bound::unbind);
+    Ok(NOTHING.get_or_try_init(py, made)?.bind(py))
 }
 
 /// Python as the host of the runtime.
@@ -135,6 +140,10 @@ impl Host for Python3 {
         // SAFETY: called only when attached. Handlers run Python code, on the main thread; from
         // CPython 3.12 on a garbage collection that is due runs as well, on any thread.
         is_attached() && unsafe { PyErr_CheckSignals() } != 0
+    }
+
+    fn sent_raised(&self) -> bool {
+        sent::raised()
     }
 
     fn refuses(&self, what: ResourceKind, deadline: Deadline) -> bool {
@@ -347,6 +356,7 @@ pub(crate) fn install(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     FORKS_WHOLE.store(py.version_info() >= (3, 12), Ordering::Relaxed);
     ropewalk::wait::set_host(&Python3);
+    sent::install(module.py());
     // Who was about to attach, or was telling, does not exist in the child.
     ropewalk::fork::install(|| {
         ENTERING.store(0, Ordering::SeqCst);

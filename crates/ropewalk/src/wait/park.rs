@@ -88,7 +88,9 @@ pub(crate) enum Parked {
 ///    a timeout. A wake that crossed an interruption or a refusal is passed to `give_back`, which
 ///    must hand it on. For a waiter that had been moved to another queue, the token that was
 ///    crossed is that of its first notification (`NORMAL`).
-/// 7. After a signal handlers run before anything else, and nothing is kept meanwhile that they may
+/// 7. An exception that another thread has sent is raised when a sleep is over, unless what was waited
+///    for is a lock or for all: a permit, an item or a place goes to the next waiter then.
+/// 8. After a signal handlers run before anything else, and nothing is kept meanwhile that they may
 ///    wait for: what had been given to this waiter by then is given back, and waited for again.
 pub(crate) fn park(
     request: &Park<'_>,
@@ -259,6 +261,9 @@ fn settle(
             SleepEnd::TimedOut => match node.give_up(GiveUp::UnlessMoved) {
                 Standing::Waiting => {
                     stay.end();
+                    if host().sent_raised() {
+                        return Err(WaitError::Interrupted);
+                    }
                     return Ok(Parked::TimedOut);
                 }
                 Standing::Moved | Standing::Notified(_) | Standing::Gone => {}
@@ -276,6 +281,12 @@ fn settle(
         let result = match node.standing() {
             Standing::Waiting | Standing::Moved => continue,
             Standing::Notified(REFUSED) => Err(WaitError::Deadlock(me.take_refusal())),
+            // It goes to somebody else. (What `take` took is kept, as CPython's locks are.)
+            Standing::Notified(_)
+                if stand_again.is_some() && !what.kind().is_lock() && host().sent_raised() =>
+            {
+                break WaitError::Interrupted;
+            }
             Standing::Notified(token) => Ok(Parked::Notified(token)),
             // What it waits for was free when the handlers were through, or it had been notified.
             Standing::Gone => Ok(Parked::Notified(NORMAL)),

@@ -32,6 +32,11 @@ pub trait Host: Sync {
     /// Runs the language's pending signal handlers; `true` means that one of them raised and that
     /// the wait must end.
     fn signals_raised(&self) -> bool;
+    /// Raises what another thread has had the language send to the calling one; `true` means that
+    /// it did and that the wait, which has slept, must end with that.
+    fn sent_raised(&self) -> bool {
+        false
+    }
     /// Whether the language is past the point where any other thread of its own could end a wait
     /// of the calling one, which is about to begin: `true` means that it must not, and that an
     /// exception is pending that says so.
@@ -200,6 +205,12 @@ impl ResourceKind {
         Self::Work,
         Self::Idle,
     ];
+
+    /// Whether it is a lock, which belongs to whoever was woken for it.
+    #[must_use]
+    pub(crate) const fn is_lock(self) -> bool {
+        matches!(self, Self::Lock | Self::RLock)
+    }
 
     /// Whether only the owner, or the helpers that a [`Resource`] names, can end a wait for it, so
     /// that a cycle of such waits is certain.

@@ -1,0 +1,71 @@
+//! Exceptions that another thread has sent to the calling one (`PyThreadState_SetAsyncExc`).
+//!
+//! The interpreter raises them at its next look, which is in the middle of CPython's waits, as those
+//! are code of Python's, and after ours. By then an item has been taken that nobody gets. So a wait
+//! asks, when it has slept, whether there is one.
+
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+use pyo3::exceptions::PyBaseException;
+use pyo3::ffi;
+use pyo3::prelude::*;
+
+use super::{call0, nothing};
+
+/// So many words of a thread's state are looked at: no version's state is shorter.
+const WORDS: usize = 40;
+
+/// Which word of a thread's state is the exception; 0 if that is not known.
+static WORD: AtomicUsize = AtomicUsize::new(0);
+
+/// Finds out where a thread's state keeps it, which differs between versions: sends one to the calling
+/// thread, and takes it back before anything looks.
+pub(super) fn install(py: Python<'_>) {
+    let exception = py.get_type::<PyBaseException>();
+    // SAFETY: this thread is attached, and its state has that many words. In between nothing of
+    // Python's runs.
+    unsafe {
+        let state = ffi::PyThreadState_Get().cast::<AtomicPtr<ffi::PyObject>>();
+        let words = || (1..WORDS).map(|word| (*state.add(word)).load(Ordering::Relaxed));
+        let before: Vec<_> = words().collect();
+        let me = ffi::PyThread_get_thread_ident().cast_signed();
+        if ffi::PyThreadState_SetAsyncExc(me, exception.as_ptr()) != 1 {
+            return;
+        }
+        let changed = words()
+            .zip(before)
+            .position(|(now, before)| now == exception.as_ptr() && before.is_null());
+        ffi::PyThreadState_SetAsyncExc(me, std::ptr::null_mut());
+        let gone = changed.is_some_and(|at| words().nth(at).is_some_and(<*mut _>::is_null));
+        if let Some(at) = changed.filter(|_| gone) {
+            WORD.store(at + 1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Raises what was sent to the calling thread, which must be attached or not be one of Python's;
+/// `true` means that it is raised now.
+#[inline]
+pub(super) fn raised() -> bool {
+    let word = WORD.load(Ordering::Relaxed);
+    if word == 0 {
+        return false;
+    }
+    // SAFETY: may be called from any thread; a thread's own state is alive.
+    unsafe {
+        let state = ffi::PyGILState_GetThisThreadState().cast::<AtomicPtr<ffi::PyObject>>();
+        !state.is_null() && !(*state.add(word)).load(Ordering::Relaxed).is_null() && raise()
+    }
+}
+
+#[cold]
+fn raise() -> bool {
+    super::is_attached()
+        && Python::attach(|py| match nothing(py).and_then(|nothing| call0(nothing)) {
+            Ok(_) => false,
+            Err(error) => {
+                error.restore(py);
+                true
+            }
+        })
+}
