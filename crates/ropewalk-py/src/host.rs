@@ -143,7 +143,7 @@ impl Host for Python3 {
     }
 
     fn sent_raised(&self) -> bool {
-        sent::raised()
+        sent::is_there() && is_attached() && Python::attach(sent::raise)
     }
 
     fn refuses(&self, what: ResourceKind, deadline: Deadline) -> bool {

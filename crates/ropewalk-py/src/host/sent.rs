@@ -43,10 +43,9 @@ pub(super) fn install(py: Python<'_>) {
     }
 }
 
-/// Raises what was sent to the calling thread, which must be attached or not be one of Python's;
-/// `true` means that it is raised now.
+/// Whether the calling thread, which may be none of Python's, has been sent one.
 #[inline]
-pub(super) fn raised() -> bool {
+pub(super) fn is_there() -> bool {
     let word = WORD.load(Ordering::Relaxed);
     if word == 0 {
         return false;
@@ -54,18 +53,18 @@ pub(super) fn raised() -> bool {
     // SAFETY: may be called from any thread; a thread's own state is alive.
     unsafe {
         let state = ffi::PyGILState_GetThisThreadState().cast::<AtomicPtr<ffi::PyObject>>();
-        !state.is_null() && !(*state.add(word)).load(Ordering::Relaxed).is_null() && raise()
+        !state.is_null() && !(*state.add(word)).load(Ordering::Relaxed).is_null()
     }
 }
 
+/// Raises what was sent to the calling thread; `true` means that it is raised now.
 #[cold]
-fn raise() -> bool {
-    super::is_attached()
-        && Python::attach(|py| match nothing(py).and_then(|nothing| call0(nothing)) {
-            Ok(_) => false,
-            Err(error) => {
-                error.restore(py);
-                true
-            }
-        })
+pub(super) fn raise(py: Python<'_>) -> bool {
+    match nothing(py).and_then(call0) {
+        Ok(_) => false,
+        Err(error) => {
+            error.restore(py);
+            true
+        }
+    }
 }
