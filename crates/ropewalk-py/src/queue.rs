@@ -269,15 +269,18 @@ impl QueueBase {
         let this = slf.get();
         if let Some(core) = this.core().filter(|_| this.own_put_and_get.load(Ordering::Relaxed)) {
             match core.try_put(item.clone().unbind()) {
-                Ok(()) => Ok(None),
-                Err(error) => Self::put_failed(slf, core, error, Patience::Try).map(|()| None),
+                Ok(()) => return Ok(None),
+                // What is set on one that is not fast goes by unseen.
+                Err(PutError::Retired(_)) => {}
+                Err(error) => {
+                    return Self::put_failed(slf, core, error, Patience::Try).map(|()| None);
+                }
             }
-        } else {
-            let py = slf.py();
-            let block = [(intern!(py, "block"), false)].into_py_dict(py)?;
-            let put = host::attribute(slf, intern!(py, "put"))?;
-            host::call(&put, (item,), Some(&block)).map(|result| Some(result.unbind()))
         }
+        let py = slf.py();
+        let block = [(intern!(py, "block"), false)].into_py_dict(py)?;
+        let put = host::attribute(slf, intern!(py, "put"))?;
+        host::call(&put, (item,), Some(&block)).map(|result| Some(result.unbind()))
     }
 
     #[inline]
@@ -285,15 +288,15 @@ impl QueueBase {
         let this = slf.get();
         if let Some(core) = this.core().filter(|_| this.own_put_and_get.load(Ordering::Relaxed)) {
             match core.try_get() {
-                Ok(item) => Ok(item),
-                Err(error) => Self::get_failed(slf, core, error, Patience::Try),
+                Ok(item) => return Ok(item),
+                Err(GetError::Retired) => {}
+                Err(error) => return Self::get_failed(slf, core, error, Patience::Try),
             }
-        } else {
-            let py = slf.py();
-            let block = [(intern!(py, "block"), false)].into_py_dict(py)?;
-            let get = host::attribute(slf, intern!(py, "get"))?;
-            host::call(&get, (), Some(&block)).map(Bound::unbind)
         }
+        let py = slf.py();
+        let block = [(intern!(py, "block"), false)].into_py_dict(py)?;
+        let get = host::attribute(slf, intern!(py, "get"))?;
+        host::call(&get, (), Some(&block)).map(Bound::unbind)
     }
 
     #[inline]
@@ -428,7 +431,17 @@ impl QueueBase {
     /// done for each item remaining in the queue, which may unblock callers of join().
     #[pyo3(signature = (immediate=Given::NOT), text_signature = "($self, immediate=False)")]
     fn shutdown(slf: &Bound<'_, Self>, immediate: Given<'_, '_>) -> PyResult<()> {
-        let immediate = immediate.get().map_or(Ok(false), |immediate| host::is_true(&immediate))?;
+        let immediate = match immediate.get() {
+            None => false,
+            Some(immediate) => match immediate.cast::<PyBool>() {
+                Ok(immediate) => immediate.is_true(),
+                Err(_) => {
+                    // CPython asks such a value when the queue is shut down already.
+                    Self::shutdown(slf, Given::NOT)?;
+                    host::is_true(&immediate)?
+                }
+            },
+        };
         if let Some(core) = slf.get().fast() {
             let items = core.shut_down(immediate).map_err(Error::from)?;
             host::discard_all(slf.py(), items);
