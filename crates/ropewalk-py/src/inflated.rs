@@ -126,7 +126,10 @@ pub(crate) fn delete_part<'py>(
 ) -> PyResult<()> {
     let py = object.py();
     match host::call_method(attributes, intern!(py, "pop"), (name,)) {
-        Ok(value) => Ok(host::discard(value)),
+        Ok(value) => {
+            host::discard(value);
+            Ok(())
+        }
         Err(error) if error.is_instance_of::<PyKeyError>(py) => Err(no_part(object, name)),
         Err(error) => Err(error),
     }

@@ -34,6 +34,7 @@ use super::origin::{self, Site};
 use super::queue_core::{Core, GetFailed, Item, PutFailed};
 use super::queue_parts::{self, Held, Parts};
 use super::queue_timeout::Patience;
+use super::runtime::generic_alias;
 use super::timeout::Given;
 
 /// What the three queues have in common but their fast methods.
@@ -66,21 +67,17 @@ fn slow<'py>(
     host::call_method(module.bind(py), &PyString::new(py, name), args)
 }
 
-/// `Class[object]`.
-pub(crate) fn generic_alias<'py>(
-    class: &Bound<'py, PyType>,
-    object: &Bound<'py, PyAny>,
-) -> PyResult<Bound<'py, PyAny>> {
-    let types = host::import(intern!(class.py(), "types"))?;
-    host::call_method(&types, intern!(class.py(), "GenericAlias"), (class, object))
-}
-
 /// The argument as it was given, for the slow way, which looks at it only when it has to.
 fn block_or_true<'py>(py: Python<'py>, block: Given<'_, 'py>) -> Bound<'py, PyAny> {
     match block.get() {
         Some(block) => block.to_owned(),
         None => PyBool::new(py, true).to_owned().into_any(),
     }
+}
+
+/// The keywords of a `put` and a `get` that do not wait.
+fn not_blocking(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    [(intern!(py, "block"), false)].into_py_dict(py)
 }
 
 /// The core's limit for a `maxsize`: no limit is 0.
@@ -277,10 +274,8 @@ impl QueueBase {
                 }
             }
         }
-        let py = slf.py();
-        let block = [(intern!(py, "block"), false)].into_py_dict(py)?;
-        let put = host::attribute(slf, intern!(py, "put"))?;
-        host::call(&put, (item,), Some(&block)).map(|result| Some(result.unbind()))
+        let put = host::attribute(slf, intern!(slf.py(), "put"))?;
+        host::call(&put, (item,), Some(&not_blocking(slf.py())?)).map(|it| Some(it.unbind()))
     }
 
     #[inline]
@@ -293,10 +288,8 @@ impl QueueBase {
                 Err(error) => return Self::get_failed(slf, core, error, Patience::Try),
             }
         }
-        let py = slf.py();
-        let block = [(intern!(py, "block"), false)].into_py_dict(py)?;
-        let get = host::attribute(slf, intern!(py, "get"))?;
-        host::call(&get, (), Some(&block)).map(Bound::unbind)
+        let get = host::attribute(slf, intern!(slf.py(), "get"))?;
+        host::call(&get, (), Some(&not_blocking(slf.py())?)).map(Bound::unbind)
     }
 
     #[inline]
@@ -432,15 +425,12 @@ impl QueueBase {
     #[pyo3(signature = (immediate=Given::NOT), text_signature = "($self, immediate=False)")]
     fn shutdown(slf: &Bound<'_, Self>, immediate: Given<'_, '_>) -> PyResult<()> {
         let immediate = match immediate.get() {
-            None => false,
-            Some(immediate) => match immediate.cast::<PyBool>() {
-                Ok(immediate) => immediate.is_true(),
-                Err(_) => {
-                    // CPython asks such a value when the queue is shut down already.
-                    Self::shutdown(slf, Given::NOT)?;
-                    host::is_true(&immediate)?
-                }
-            },
+            Some(odd) if !odd.is_instance_of::<PyBool>() => {
+                // CPython asks such a value when the queue is shut down already.
+                Self::shutdown(slf, Given::NOT)?;
+                host::is_true(&odd)?
+            }
+            usual => usual.map_or(Ok(false), |usual| host::is_true(&usual))?,
         };
         if let Some(core) = slf.get().fast() {
             let items = core.shut_down(immediate).map_err(Error::from)?;

@@ -7,6 +7,7 @@ use std::ffi::CStr;
 use pyo3::exceptions::{PyDeprecationWarning, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyType;
 use ropewalk::{wait, watch};
 
 use super::host;
@@ -42,6 +43,15 @@ pub(crate) fn address(object: &Bound<'_, PyAny>) -> String {
 /// What pickling and copying an object say that has, in CPython, an unpicklable `what` inside.
 pub(crate) fn cannot_pickle(what: &str) -> PyErr {
     PyTypeError::new_err(format!("cannot pickle '{what}' object"))
+}
+
+/// `Class[object]`.
+pub(crate) fn generic_alias<'py>(
+    class: &Bound<'py, PyType>,
+    object: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let types = host::import(intern!(class.py(), "types"))?;
+    host::call_method(&types, intern!(class.py(), "GenericAlias"), (class, object))
 }
 
 /// Warns the caller of a deprecated spelling.

@@ -234,14 +234,12 @@ impl PySemaphore {
                 if host::compare(&n, CompareOp::Lt, 1)? {
                     return Err(PyValueError::new_err("n must be one or more"));
                 }
-                match host::index(&n) {
-                    Ok(n) => count(&n)?,
-                    Err(_) => {
-                        // CPython adds any number to its count.
-                        Self::inflate(slf)?;
-                        return slow(py, intern!(py, "release"), (slf, n)).map(host::discard);
-                    }
-                }
+                let Ok(n) = host::index(&n) else {
+                    // CPython adds any number to its count.
+                    Self::inflate(slf)?;
+                    return slow(py, intern!(py, "release"), (slf, n)).map(host::discard);
+                };
+                count(&n)?
             }
         };
         Self::release_any(slf, count)
