@@ -36,7 +36,7 @@ def state(barrier: "Any") -> object:  # noqa: ANN401
     attributes, slots = own if isinstance(own, tuple) else (own, None)
     attributes = dict(attributes or {})
     if "_parties" not in attributes:
-        parts = {"_cond": Condition(Lock()), "_action": None, "_timeout": None}
+        parts: dict[str, Any] = {"_cond": Condition(Lock()), "_action": None, "_timeout": None}
         parts |= {"_parties": barrier._parties, "_state": barrier._state, "_count": 0}
         attributes = parts | attributes
     return (attributes, slots) if slots else attributes
