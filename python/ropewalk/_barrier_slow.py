@@ -30,13 +30,13 @@ def set_up(barrier: "Any", parties: object, action: object, timeout: object) -> 
     barrier._count = 0
 
 
-def state(barrier: "Any", action: object, timeout: object) -> object:  # noqa: ANN401
+def state(barrier: "Any") -> object:  # noqa: ANN401
     """`Barrier.__getstate__`: one that is made of it is empty, and has its parts in attributes."""
     own = object.__getstate__(barrier)
     attributes, slots = own if isinstance(own, tuple) else (own, None)
     attributes = dict(attributes or {})
     if "_parties" not in attributes:
-        parts = {"_cond": Condition(Lock()), "_action": action, "_timeout": timeout}
+        parts: dict[str, Any] = {"_cond": Condition(Lock()), "_action": None, "_timeout": None}
         parts |= {"_parties": barrier._parties, "_state": barrier._state, "_count": 0}
         attributes = parts | attributes
     return (attributes, slots) if slots else attributes

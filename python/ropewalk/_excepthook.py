@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import ropewalk.threading as _threading
+from ropewalk._unannotated import unannotated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,3 +62,6 @@ def invoke(thread: _threading.Thread) -> None:
     finally:
         # An exception in a frame that its own traceback holds is a cycle.
         kind = value = traceback = None
+
+
+unannotated(globals())

@@ -130,4 +130,13 @@ class NonDaemons:
         """Wait until all have ended, those included that are started meanwhile."""
         while self._handles:
             handle, _ = self._handles.popitem()
-            handle.join(None)
+            try:
+                handle.join(None)
+            except BaseException as error:
+                if not (3, 13) <= sys.version_info < (3, 14):
+                    raise
+                # CPython 3.13 tells of it here and goes on with the exit.
+                from ropewalk._ropewalk import report_unraisable
+
+                report_unraisable(error)
+                return

@@ -229,6 +229,10 @@ class Thread:
         def _handle(self, handle: ThreadHandle) -> None:
             self._ropewalk_handle = handle
 
+        @_handle.deleter
+        def _handle(self) -> None:
+            del self._ropewalk_handle
+
     if _sys.version_info >= (3, 13):
 
         def _after_fork(self, new_ident: int | None = None) -> None:
@@ -243,6 +247,10 @@ class Thread:
         @_context.setter
         def _context(self, context: Context | None) -> None:
             self._ropewalk_context = context
+
+        @_context.deleter
+        def _context(self) -> None:
+            del self._ropewalk_context
 
         @property
         def _os_thread_handle(self) -> ThreadHandle:
@@ -259,6 +267,10 @@ class Thread:
         def _is_stopped(self, stopped: object) -> None:
             self.__dict__["_is_stopped"] = stopped
 
+        @_is_stopped.deleter
+        def _is_stopped(self) -> None:
+            self.__dict__.pop("_is_stopped", None)
+
         @property
         def _tstate_lock(self) -> Any:  # noqa: ANN401 - a program may have set it
             if "_tstate_lock" in self.__dict__:
@@ -269,6 +281,10 @@ class Thread:
         @_tstate_lock.setter
         def _tstate_lock(self, lock: object) -> None:
             self.__dict__["_tstate_lock"] = lock
+
+        @_tstate_lock.deleter
+        def _tstate_lock(self) -> None:
+            self.__dict__.pop("_tstate_lock", None)
 
         def _stop(self) -> None:
             """Nothing is left to do when a thread has ended."""

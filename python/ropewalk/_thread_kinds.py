@@ -7,6 +7,7 @@ import sys
 
 import ropewalk.threading as _threading
 from ropewalk import _thread_class
+from ropewalk._unannotated import unannotated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,3 +101,6 @@ class _DummyThread(_thread_class.Thread):
             self._daemonic = False
         # Not super(): the class is another one by now.
         _thread_class.Thread._ropewalk_after_fork(self, new_ident=new_ident)
+
+
+unannotated(globals())

@@ -30,6 +30,7 @@ def _strip_class(cls: type, namespace: "dict[str, Any]") -> None:
         if isinstance(member, property):
             _strip(member.fget, namespace)
             _strip(member.fset, namespace)
+            _strip(member.fdel, namespace)
         elif isinstance(member, (staticmethod, classmethod)):
             _strip(member.__func__, namespace)
         else:

@@ -121,6 +121,8 @@ __excepthook__ = excepthook
 Barrier._parties = _Lazy("_parties", lambda barrier: barrier._ropewalk_peek("_parties"))
 Barrier._count = _Lazy("_count", lambda barrier: barrier._ropewalk_peek("_count"))
 Barrier._state = _Lazy("_state", lambda barrier: barrier._ropewalk_peek("_state"))
+Barrier._action = _Lazy("_action")
+Barrier._timeout = _Lazy("_timeout")
 
 
 # Trace and profile hooks

@@ -3,6 +3,7 @@
 # ruff: noqa: ANN401 - the twins are modules and have no types
 from __future__ import annotations
 
+import queue as stdlib_queue
 import re
 import sys
 import threading as stdlib
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ropewalk import queue
 from ropewalk import threading as ours
 
 if TYPE_CHECKING:
@@ -289,3 +291,69 @@ def test_an_event_can_be_made_anew() -> None:
         event.set()
         event.__init__()
         assert not event.is_set()
+
+
+class Told:
+    """Good as any number; says how often it was asked."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.asked: list[str] = []
+
+    def __index__(self) -> int:
+        self.asked.append("index")
+        return self.number
+
+    def __float__(self) -> float:
+        self.asked.append("float")
+        return float(self.number)
+
+    def __bool__(self) -> bool:
+        self.asked.append("bool")
+        return False
+
+    def __gt__(self, other: float) -> bool:
+        return self.number > other
+
+    def __lt__(self, other: float) -> bool:
+        return self.number < other
+
+
+ASKED: dict[str, Callable[[Any, Any], object]] = {
+    "Lock.acquire": lambda threading, value: held_lock(threading, value),
+    "Lock.acquire, whether": lambda threading, value: taken(threading.Lock()).acquire(value),
+    "RLock.acquire, whether": lambda threading, value: threading.RLock().acquire(value),
+    "Lock.acquire, both": lambda threading, value: threading.Lock().acquire(value, value),
+    "Condition.wait": in_held_condition("wait"),
+    "SimpleQueue.get": lambda threading, value: simple_queue(threading).get(timeout=value),
+}
+
+
+def taken(lock: Any) -> Any:
+    lock.acquire()
+    return lock
+
+
+def simple_queue(threading: Any) -> Any:
+    return (queue if threading is ours else stdlib_queue).SimpleQueue()
+
+
+@pytest.mark.parametrize("number", [0, -3])
+@pytest.mark.parametrize("operation", ASKED)
+def test_an_odd_number_is_asked_once(operation: str, number: int) -> None:
+    if "whether" in operation and number and sys.version_info < (3, 12):
+        pytest.skip("waits for ever")
+    told = []
+    for threading in (stdlib, ours):
+        value = Told(number)
+        result = outcome(lambda: ASKED[operation](threading, value))  # noqa: B023
+        told.append((result, value.asked))
+    assert told[0] == told[1]
+
+
+def test_a_float_of_one_s_own_is_not_asked() -> None:
+    class Own(float):
+        def __float__(self) -> float:
+            raise AssertionError
+
+    assert held_lock(ours, Own(0.001)) == held_lock(stdlib, Own(0.001)) is False

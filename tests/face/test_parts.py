@@ -7,7 +7,9 @@ import io
 import pickle
 import sys
 import threading as stdlib
+from functools import partial
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -312,3 +314,109 @@ def test_the_lock_of_a_thread_s_end_can_be_set(module: Any) -> None:
     thread.start()
     thread.join(LIMIT)
     assert not thread.is_alive()
+
+
+DELETABLE: list[tuple[str, str, object]] = [
+    ("Event", "_flag", True),
+    ("Event", "_cond", None),
+    ("Semaphore", "_value", 5),
+    ("Semaphore", "_cond", None),
+    ("BoundedSemaphore", "_value", 5),
+    ("BoundedSemaphore", "_initial_value", 5),
+    ("Thread", "_started", 5),
+]
+if sys.version_info < (3, 13):
+    DELETABLE += [("Thread", "_is_stopped", True), ("Thread", "_tstate_lock", 5)]
+elif sys.version_info < (3, 14):
+    DELETABLE += [("Thread", "_handle", 5)]
+else:
+    DELETABLE += [("Thread", "_context", 5)]
+
+
+@BOTH
+@pytest.mark.parametrize(("kind", "name", "value"), DELETABLE)
+def test_parts_that_are_patched_for_a_while(
+    module: Any, kind: str, name: str, value: object
+) -> None:
+    thing = getattr(module, kind)()
+    before = getattr(thing, name)
+    with mock.patch.object(thing, name, value):
+        assert getattr(thing, name) == value
+    assert getattr(thing, name) == before
+
+
+@BOTH
+@pytest.mark.parametrize(("kind", "name", "value"), DELETABLE[:-2])
+def test_parts_that_are_deleted(module: Any, kind: str, name: str, value: object) -> None:
+    thing = getattr(module, kind)()
+    before = getattr(thing, name)
+    delattr(thing, name)
+    for look in (getattr, delattr):
+        with pytest.raises(AttributeError, match=name):
+            look(thing, name)
+    setattr(thing, name, value)
+    assert getattr(thing, name) == value
+    setattr(thing, name, before)
+    if kind == "Event":
+        thing.set()
+        assert thing.wait(LIMIT)
+    elif kind != "Thread":
+        assert thing.acquire(timeout=LIMIT)
+
+
+@BOTH
+@pytest.mark.parametrize("n", [1.5, 2.0, float("inf"), float("nan")], ids=repr)
+def test_a_semaphore_that_is_released_in_part(module: Any, n: float) -> None:
+    """CPython adds whatever it is; 3.11 finds afterwards that it cannot count with it."""
+    semaphore = module.Semaphore()
+    if sys.version_info < (3, 12):
+        with pytest.raises(TypeError, match="'float' object cannot be interpreted as an integer"):
+            semaphore.release(n)
+    else:
+        semaphore.release(n)
+    assert repr(semaphore._value) == repr(1 + n)
+    assert semaphore.acquire(timeout=LIMIT)
+
+
+@BOTH
+def test_a_bounded_semaphore_that_is_released_in_part(module: Any) -> None:
+    semaphore = module.BoundedSemaphore(2)
+    with pytest.raises(ValueError, match="released too many times"):
+        semaphore.release(0.5 + 1)
+    assert semaphore._value == 2
+
+
+@BOTH
+def test_what_a_barrier_does_last_and_how_long_it_waits(module: Any) -> None:
+    plain = module.Barrier(1)
+    assert (plain._action, plain._timeout) == (None, None)
+    assert plain.wait() == 0
+    acted: list[int] = []
+    barrier = module.Barrier(1, lambda: acted.append(1), LIMIT)
+    assert (callable(barrier._action), barrier._timeout) == (True, LIMIT)
+    assert barrier.wait() == 0
+    with mock.patch.object(barrier, "_action", partial(acted.append, 2)):
+        assert barrier.wait() == 0
+    barrier.wait()
+    assert acted == [1, 2, 1]
+    plain._action = barrier._action
+    plain.wait()
+    assert acted == [1, 2, 1, 1]
+    lonely = module.Barrier(2)
+    lonely._timeout = 0.001
+    with pytest.raises(module.BrokenBarrierError):
+        lonely.wait()
+
+
+@BOTH
+@pytest.mark.parametrize("lock", ["Lock", "RLock"])
+def test_to_take_the_lock_of_a_condition_again(module: Any, lock: str) -> None:
+    condition = module.Condition(getattr(module, lock)())
+    with pytest.raises(TypeError):
+        condition._acquire_restore()
+    if lock == "RLock":
+        with pytest.raises(TypeError):
+            condition._acquire_restore(None)
+    condition.acquire()
+    condition._acquire_restore(condition._release_save())
+    assert condition._is_owned()

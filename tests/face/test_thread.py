@@ -395,6 +395,26 @@ def test_thread_local_data_is_gone_after_join(threading: ModuleType) -> None:
     assert order == ["local data gone", "joined"]
 
 
+def test_thread_local_data_that_asks_whose_it_is_is_gone_after_join(threading: ModuleType) -> None:
+    """The thread's object is gone by then: it gets a dummy, whose end is not the thread's."""
+    order: list[str] = []
+    local = threading.local()
+
+    class Watch:
+        def __del__(self) -> None:
+            order.append(threading.current_thread().name.partition("-")[0])
+            # Lets go of the GIL: who joins could go on.
+            threading.Event().wait(0.05)
+            order.append("local data gone")
+
+    def work() -> None:
+        local.watch = Watch()
+
+    run(threading.Thread(target=work))
+    order.append("joined")
+    assert order == ["Dummy", "local data gone", "joined"]
+
+
 def test_context_is_empty_unless_given() -> None:
     from ropewalk import threading
 

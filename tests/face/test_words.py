@@ -3,6 +3,8 @@
 # ruff: noqa: ANN401 - the twins are modules and have no types
 from __future__ import annotations
 
+import concurrent.futures as stdlib_futures
+import queue as stdlib_queue
 import sys
 import threading as stdlib_threading
 from queue import Queue as StdlibQueue
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ropewalk import queue, threading
+from ropewalk.concurrent import futures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,3 +87,42 @@ def test_queues_for_no_number_of_seconds() -> None:
 )
 def test_tools_for_iterators(call: Callable[[Any], object]) -> None:
     same(call)
+
+
+NEWS: dict[str, Callable[[Any], Any]] = {
+    "Lock": lambda threading: threading.Lock(),
+    "RLock": lambda threading: threading.RLock(),
+    "Condition": lambda threading: threading.Condition(),
+    "Semaphore": lambda threading: threading.Semaphore(),
+    "BoundedSemaphore": lambda threading: threading.BoundedSemaphore(),
+    "Event": lambda threading: threading.Event(),
+    "Barrier": lambda threading: threading.Barrier(1),
+    "Thread": lambda threading: threading.Thread(),
+    "Queue": lambda threading: kin(threading, queue, stdlib_queue).Queue(),
+    "LifoQueue": lambda threading: kin(threading, queue, stdlib_queue).LifoQueue(),
+    "PriorityQueue": lambda threading: kin(threading, queue, stdlib_queue).PriorityQueue(),
+    "SimpleQueue": lambda threading: kin(threading, queue, stdlib_queue).SimpleQueue(),
+    "Future": lambda threading: kin(threading, futures, stdlib_futures).Future(),
+}
+
+
+def kin(threading_module: object, ours: Any, stdlib: Any) -> Any:
+    return ours if threading_module is threading else stdlib
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda thing: thing.missing,
+        lambda thing: thing + 1,
+        lambda thing: thing(),
+        lambda thing: len(thing),
+        lambda thing: thing[0],
+        lambda thing: type(thing).missing,
+        lambda thing: repr(type(thing)),
+        lambda thing: (type(thing).__name__, type(thing).__qualname__, type(thing).__module__),
+    ],
+)
+@pytest.mark.parametrize("kind", NEWS)
+def test_how_a_thing_is_called(kind: str, call: Callable[[Any], object]) -> None:
+    same(lambda module: call(NEWS[kind](module)))

@@ -319,6 +319,19 @@ def test_a_subclass_that_overrides_the_hook_is_asked(futures: ModuleType) -> Non
     assert called == [future]
 
 
+def test_an_instance_whose_hook_is_replaced(future: Any) -> None:  # noqa: ANN401
+    called: list[object] = []
+    future.add_done_callback(called.append)
+    genuine = future._invoke_callbacks
+    future._invoke_callbacks = lambda: called.append("mine")
+    future.set_result(1)
+    assert called == ["mine"]
+    del future._invoke_callbacks
+    assert future.result() == 1
+    genuine()
+    assert called == ["mine", future]
+
+
 def test_a_subclass_with_a_constructor(futures: ModuleType) -> None:
     class Named(futures.Future):  # type: ignore[misc,name-defined]
         def __init__(self, name: str, *, number: int) -> None:

@@ -122,3 +122,48 @@ def test_frozen_time_ends_waits_all_the_same() -> None:
         timer.join()
     """
     assert succeeds(text) == succeeds(text, under=STOCK) == "empty\nfull\nlate\n"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("how", ["setattr", "__dict__"])
+@pytest.mark.parametrize("made", ["touched", "own"])
+def test_put_and_get_of_an_instance_that_has_its_parts(
+    queue: ModuleType, kind: str, how: str, made: str
+) -> None:
+    cls = getattr(queue, kind)
+    q = (with_a_hook(cls) if made == "own" else cls)()
+    q.mutex.acquire()
+    q.mutex.release()
+    called: list[object] = []
+    replaced = {
+        "put": lambda item, block=True: called.append((item, block)),
+        "get": lambda block=True: called.append(block),
+    }
+    for name, method in replaced.items():
+        if how == "setattr":
+            setattr(q, name, method)
+        else:
+            q.__dict__[name] = method
+    q.put_nowait(1)
+    assert q.get_nowait() is None
+    assert called == [(1, False), False]
+    assert q.empty()
+    del q.put, q.get
+    q.put_nowait(2)
+    assert q.get_nowait() == 2
+    assert len(called) == 2
+
+
+def test_a_shutdown_whose_argument_cannot_be_told(queue_with_shutdown: ModuleType) -> None:
+    class Odd:
+        def __bool__(self) -> bool:
+            told.append(q.is_shutdown if hasattr(q, "is_shutdown") else True)
+            raise ZeroDivisionError
+
+    told: list[bool] = []
+    for q in (queue_with_shutdown.Queue(), with_a_hook(queue_with_shutdown.Queue)()):
+        with pytest.raises(ZeroDivisionError):
+            q.shutdown(Odd())
+        with pytest.raises(queue_with_shutdown.ShutDown):
+            q.put(1)
+    assert told == [True, True]

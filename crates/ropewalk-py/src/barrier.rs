@@ -6,9 +6,9 @@ use std::sync::OnceLock;
 
 use pyo3::basic::CompareOp;
 use pyo3::exceptions::{PyAttributeError, PyRuntimeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyInt, PyList, PyString, PyTuple};
-use pyo3::{PyTraverseError, PyVisit, intern};
+use pyo3::types::{PyDict, PyInt, PyString, PyTuple};
 use ropewalk::sync::Barrier;
 use ropewalk::wait::Deadline;
 
@@ -17,6 +17,7 @@ use super::error::Error;
 use super::host;
 use super::name::Name;
 use super::origin::{self, Site};
+use super::overrides::{get_own, has_own};
 use super::runtime::{address, type_name};
 use super::timeout::{Given, added_timeout, count};
 
@@ -27,28 +28,8 @@ use super::timeout::{Given, added_timeout, count};
 #[pyclass(frozen, weakref, dict, subclass, module = "threading", name = "Barrier")]
 #[derive(Debug)]
 pub(crate) struct PyBarrier {
-    inner: OnceLock<Inner>,
+    core: OnceLock<Barrier>,
     site: Site,
-}
-
-#[derive(Debug)]
-pub(crate) struct Inner {
-    pub(crate) core: Barrier,
-    /// Action and timeout, if one is given: in a list, whose cycles Python's collector can break, as
-    /// that of an action that is a method of the barrier. Ours is there for good.
-    parts: Option<Py<PyList>>,
-    has_action: bool,
-}
-
-impl Inner {
-    /// Action and timeout.
-    fn parts<'py>(&self, py: Python<'py>) -> [Option<Bound<'py, PyAny>>; 2] {
-        let Some(parts) = self.parts.as_ref().map(|parts| parts.bind(py)) else {
-            return [None, None];
-        };
-        // They are not there any more only in a cycle that is about to end.
-        [0, 1].map(|index| parts.get_item(index).ok().filter(|part| !part.is_none()))
-    }
 }
 
 impl PyBarrier {
@@ -69,20 +50,15 @@ impl PyBarrier {
     }
 
     #[inline]
-    pub(crate) fn inner(&self) -> PyResult<&Inner> {
-        self.inner.get().ok_or_else(|| {
+    pub(crate) fn core(&self) -> PyResult<&Barrier> {
+        self.core.get().ok_or_else(|| {
             PyAttributeError::new_err("'Barrier' object has no attribute '_parties'")
         })
     }
 }
 
-impl Drop for PyBarrier {
-    fn drop(&mut self) {
-        // They may have destructors.
-        if let Some(parts) = self.inner.take().and_then(|inner| inner.parts) {
-            host::attached(|py| host::discard(parts.into_bound(py).into_any()));
-        }
-    }
+fn attributes<'py>(barrier: &Bound<'py, PyBarrier>) -> PyResult<Bound<'py, PyDict>> {
+    Ok(host::attribute(barrier, intern!(barrier.py(), "__dict__"))?.cast_into()?)
 }
 
 #[pymethods]
@@ -97,15 +73,15 @@ impl PyBarrier {
         _args: &Bound<'_, PyTuple>,
         _kwargs: Option<&Bound<'_, PyDict>>,
     ) -> Self {
-        Self { inner: OnceLock::new(), site: origin::here(py) }
+        Self { core: OnceLock::new(), site: origin::here(py) }
     }
 
     #[pyo3(signature = (parties, action=None, timeout=None, *, name=None))]
     fn __init__(
         slf: &Bound<'_, Self>,
         parties: &Bound<'_, PyAny>,
-        action: Option<Py<PyAny>>,
-        timeout: Option<Py<PyAny>>,
+        action: Option<Bound<'_, PyAny>>,
+        timeout: Option<Bound<'_, PyAny>>,
         name: Option<Name>,
     ) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
@@ -123,17 +99,18 @@ impl PyBarrier {
             }));
         }
         let core = Barrier::with_origin(count(parties)?, this.site.origin());
-        let has_action = action.is_some();
-        let parts = if has_action || timeout.is_some() {
-            Some(PyList::new(py, [action, timeout])?.unbind())
-        } else {
-            None
-        };
-        this.inner
-            .set(Inner { core, parts, has_action })
+        // Where CPython has them: they may be set, and refer to the barrier.
+        let parts = [(intern!(py, "_action"), action), (intern!(py, "_timeout"), timeout)];
+        for (name, part) in parts {
+            if part.is_some() {
+                attributes(slf)?.set_item(name, part)?;
+            }
+        }
+        this.core
+            .set(core)
             .map_err(|_| PyRuntimeError::new_err("Barrier.__init__() was called twice"))?;
         if let Some(name) = name {
-            this.inner()?.core.set_name(&name);
+            this.core()?.set_name(&name);
         }
         Ok(())
     }
@@ -146,24 +123,21 @@ impl PyBarrier {
     #[pyo3(signature = (timeout=Given::NOT), text_signature = "($self, timeout=None)")]
     fn wait<'py>(slf: &Bound<'py, Self>, timeout: Given<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
-        let Some(inner) = slf.get().inner.get() else {
+        let Some(core) = slf.get().core.get() else {
             return Self::slow(slf, "wait", (slf, timeout.get()));
         };
-        let [action, own] = inner.parts(py);
+        let [action, own] = [intern!(py, "_action"), intern!(py, "_timeout")]
+            .map(|name| get_own(slf, name).filter(|part| !part.is_none()));
         let timeout = timeout.not_none().or(own.as_ref().map(|own| own.as_borrowed()));
         let deadline = match added_timeout(py, timeout.map_or(Given::NOT, Given::from)) {
             // As in CPython, who does not wait does not look at it.
-            Err(_)
-                if inner.core.is_broken() || inner.core.waiting() + 1 == inner.core.parties() =>
-            {
-                Deadline::NEVER
-            }
+            Err(_) if core.is_broken() || core.waiting() + 1 == core.parties() => Deadline::NEVER,
             deadline => deadline?,
         };
         let action = action
             .as_ref()
             .map(|action| || host::call0(action).map(host::discard).map_err(Error::Python));
-        let place = inner.core.wait_with(deadline, action)?;
+        let place = core.wait_with(deadline, action)?;
         Ok(place.into_pyobject(py)?.into_any())
     }
 
@@ -171,8 +145,8 @@ impl PyBarrier {
     ///
     /// Any threads currently waiting will get the BrokenBarrierError exception raised.
     fn reset(slf: &Bound<'_, Self>) -> PyResult<()> {
-        match slf.get().inner.get() {
-            Some(inner) => inner.core.reset(),
+        match slf.get().core.get() {
+            Some(core) => core.reset(),
             None => host::discard(Self::slow(slf, "reset", (slf,))?),
         }
         Ok(())
@@ -183,8 +157,8 @@ impl PyBarrier {
     /// Useful in case of error. Any currently waiting threads and threads attempting to 'wait()'
     /// will have BrokenBarrierError raised.
     fn abort(slf: &Bound<'_, Self>) -> PyResult<()> {
-        match slf.get().inner.get() {
-            Some(inner) => inner.core.abort(),
+        match slf.get().core.get() {
+            Some(core) => core.abort(),
             None => host::discard(Self::slow(slf, "abort", (slf,))?),
         }
         Ok(())
@@ -193,8 +167,8 @@ impl PyBarrier {
     /// Return the number of threads required to trip the barrier.
     #[getter]
     fn parties<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        match slf.get().inner.get() {
-            Some(inner) => Ok(inner.core.parties().into_pyobject(slf.py())?.into_any()),
+        match slf.get().core.get() {
+            Some(core) => Ok(core.parties().into_pyobject(slf.py())?.into_any()),
             None => Self::slow(slf, "parties", (slf,)),
         }
     }
@@ -202,8 +176,8 @@ impl PyBarrier {
     /// Return the number of threads currently waiting at the barrier.
     #[getter]
     fn n_waiting<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        match slf.get().inner.get() {
-            Some(inner) => Ok(inner.core.waiting().into_pyobject(slf.py())?.into_any()),
+        match slf.get().core.get() {
+            Some(core) => Ok(core.waiting().into_pyobject(slf.py())?.into_any()),
             None => Self::slow(slf, "n_waiting", (slf,)),
         }
     }
@@ -211,24 +185,20 @@ impl PyBarrier {
     /// Return True if the barrier is in a broken state.
     #[getter]
     fn broken<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        match slf.get().inner.get() {
-            Some(inner) => {
-                Ok(inner.core.is_broken().into_pyobject(slf.py())?.to_owned().into_any())
-            }
+        match slf.get().core.get() {
+            Some(core) => Ok(core.is_broken().into_pyobject(slf.py())?.to_owned().into_any()),
             None => Self::slow(slf, "broken", (slf,)),
         }
     }
 
     /// As CPython's: it is up to whoever pickles whether it can do that with the lock inside.
     fn __getstate__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        let [action, timeout] =
-            slf.get().inner.get().map_or([None, None], |inner| inner.parts(slf.py()));
-        Self::slow(slf, "state", (slf, action, timeout))
+        Self::slow(slf, "state", (slf,))
     }
 
     /// `_parties`, `_count` and `_state` of one that has them in the core.
     fn _ropewalk_peek(&self, name: &str) -> Option<isize> {
-        let core = &self.inner.get()?.core;
+        let core = self.core.get()?;
         let number = match name {
             "_parties" => core.parties(),
             "_count" => core.waiting(),
@@ -238,9 +208,17 @@ impl PyBarrier {
         isize::try_from(number).ok()
     }
 
-    /// For what is asked of one whose `__init__` has not run: it has nothing.
-    #[expect(clippy::unused_self, reason = "a method of Python's")]
-    fn _ropewalk_inflate(&self) {}
+    /// For who asks for action and timeout of one that was given none; one whose `__init__` has not
+    /// run has nothing.
+    fn _ropewalk_inflate(slf: &Bound<'_, Self>) -> PyResult<()> {
+        if slf.get().core.get().is_some() {
+            for name in [intern!(slf.py(), "_action"), intern!(slf.py(), "_timeout")] {
+                let attributes = attributes(slf)?;
+                host::call_method(&attributes, intern!(slf.py(), "setdefault"), (name,))?;
+            }
+        }
+        Ok(())
+    }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
         let (class, at) = (type_name(slf.as_any())?, address(slf.as_any()));
@@ -251,20 +229,16 @@ impl PyBarrier {
             format!("<{class} at {at}: waiters={waiters}/{parties}>")
         })
     }
-
-    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        if let Some(inner) = self.inner.get() {
-            visit.call(&inner.parts)?;
-        }
-        Ok(())
-    }
 }
 
 short_ways! {
     install_short_ways for PyBarrier {
         c"wait"(0) => |barrier, _| {
-            let inner = barrier.get().inner.get().filter(|inner| !inner.has_action)?;
-            let place = inner.core.try_wait()?;
+            let core = barrier.get().core.get()?;
+            if has_own(barrier, intern!(barrier.py(), "_action")) {
+                return None;
+            }
+            let place = core.try_wait()?;
             place.into_pyobject(barrier.py()).ok().map(Bound::into_any)
         };
     }

@@ -124,9 +124,9 @@ fn release_save<'py>(lock: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyA
 
 fn acquire_restore(lock: &Bound<'_, PyAny>, saved: Option<Bound<'_, PyAny>>) -> PyResult<()> {
     let py = lock.py();
-    match (host::attribute_opt(lock, intern!(py, "_acquire_restore"))?, saved) {
-        (Some(method), Some(saved)) => host::call(&method, (saved,), None)?,
-        _ => host::call_method(lock, intern!(py, "acquire"), ())?,
+    match host::attribute_opt(lock, intern!(py, "_acquire_restore"))? {
+        Some(method) => host::call(&method, (saved,), None)?,
+        None => host::call_method(lock, intern!(py, "acquire"), ())?,
     };
     Ok(())
 }
@@ -462,12 +462,8 @@ impl PyCondition {
         release_save(&self.lock()?.object(py))
     }
 
-    fn _acquire_restore<'py>(
-        &self,
-        py: Python<'py>,
-        saved: Option<Bound<'py, PyAny>>,
-    ) -> PyResult<()> {
-        acquire_restore(&self.lock()?.object(py), saved)
+    fn _acquire_restore<'py>(&self, py: Python<'py>, saved: Bound<'py, PyAny>) -> PyResult<()> {
+        acquire_restore(&self.lock()?.object(py), Some(saved))
     }
 
     /// Makes the lock free, in the child of a fork.

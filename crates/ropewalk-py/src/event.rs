@@ -10,7 +10,7 @@ use ropewalk::sync::Event;
 use super::direct::{self, short_ways};
 use super::error::Error;
 use super::host;
-use super::inflated::{Inflated, own_state, part, slow};
+use super::inflated::{Inflated, delete_part, own_state, part, slow};
 use super::making::short_making;
 use super::name::Name;
 use super::origin::{self, Site};
@@ -143,7 +143,7 @@ impl PyEvent {
 
     #[getter]
     fn _cond<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        part(&Self::inflate(slf)?, intern!(slf.py(), "_cond"))
+        part(slf, &Self::inflate(slf)?, intern!(slf.py(), "_cond"))
     }
 
     #[setter(_cond)]
@@ -151,12 +151,17 @@ impl PyEvent {
         Self::inflate(slf)?.set_item(intern!(slf.py(), "_cond"), value)
     }
 
+    #[deleter(_cond)]
+    fn delete_cond(slf: &Bound<'_, Self>) -> PyResult<()> {
+        delete_part(slf, &Self::inflate(slf)?, intern!(slf.py(), "_cond"))
+    }
+
     #[getter]
     fn _flag<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let (py, this) = (slf.py(), slf.get());
         let is_set = this.core.is_set();
         if this.inflated.is_so() {
-            return part(&Self::inflate(slf)?, intern!(py, "_flag"));
+            return part(slf, &Self::inflate(slf)?, intern!(py, "_flag"));
         }
         Ok(direct::truth(py, is_set))
     }
@@ -164,6 +169,11 @@ impl PyEvent {
     #[setter(_flag)]
     fn set_flag(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<()> {
         Self::inflate(slf)?.set_item(intern!(slf.py(), "_flag"), value)
+    }
+
+    #[deleter(_flag)]
+    fn delete_flag(slf: &Bound<'_, Self>) -> PyResult<()> {
+        delete_part(slf, &Self::inflate(slf)?, intern!(slf.py(), "_flag"))
     }
 
     /// Forgets waiters of threads that do not exist in the child of a fork.

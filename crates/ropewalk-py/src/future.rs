@@ -30,8 +30,7 @@ use super::error::{Error, future_error};
 use super::future_moved::{counts, has_init, log, slow, takes_no_arguments};
 use super::host;
 use super::pool_queue::PyWorkQueue;
-use super::queue::generic_alias;
-use super::runtime::address;
+use super::runtime::{address, generic_alias};
 use super::timeout::{Given, optional_timeout};
 
 /// What a future ends with.

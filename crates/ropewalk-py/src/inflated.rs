@@ -8,7 +8,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use pyo3::exceptions::PyAttributeError;
+use pyo3::exceptions::{PyAttributeError, PyKeyError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
@@ -111,11 +111,37 @@ impl Inflated {
 
 /// An attribute of one that is inflated.
 pub(crate) fn part<'py>(
+    object: &Bound<'py, PyAny>,
     attributes: &Bound<'py, PyDict>,
     name: &Bound<'py, PyString>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let found = attributes.get_item(name)?;
-    found.ok_or_else(|| PyAttributeError::new_err(format!("there is no attribute '{name}'")))
+    attributes.get_item(name)?.ok_or_else(|| no_part(object, name))
+}
+
+/// Deletes an attribute of one that is inflated: it has none then until somebody sets it.
+pub(crate) fn delete_part<'py>(
+    object: &Bound<'py, PyAny>,
+    attributes: &Bound<'py, PyDict>,
+    name: &Bound<'py, PyString>,
+) -> PyResult<()> {
+    let py = object.py();
+    match host::call_method(attributes, intern!(py, "pop"), (name,)) {
+        Ok(value) => {
+            host::discard(value);
+            Ok(())
+        }
+        Err(error) if error.is_instance_of::<PyKeyError>(py) => Err(no_part(object, name)),
+        Err(error) => Err(error),
+    }
+}
+
+fn no_part(object: &Bound<'_, PyAny>, name: &Bound<'_, PyString>) -> PyErr {
+    match object.get_type().name() {
+        Ok(class) => {
+            PyAttributeError::new_err(format!("'{class}' object has no attribute '{name}'"))
+        }
+        Err(error) => error,
+    }
 }
 
 /// What is done in Python on one that is inflated.

@@ -78,7 +78,7 @@ pub(crate) fn set_name(thing: &Bound<'_, PyAny>, name: Name) -> PyResult<()> {
     } else if let Ok(condition) = thing.cast::<PyCondition>() {
         condition.get().set_name(&name);
     } else if let Ok(barrier) = thing.cast::<PyBarrier>() {
-        barrier.get().inner()?.core.set_name(&name);
+        barrier.get().core()?.set_name(&name);
     } else if let Ok(queue) = thing.cast::<PySimpleQueue>() {
         queue.get().core.set_name(&name);
     } else if let Ok(queue) = thing.cast::<QueueBase>() {

@@ -89,8 +89,8 @@ mod _ropewalk {
     use super::rlock::PyRLock;
     #[pymodule_export]
     use super::runtime::{
-        blocked_threads, prepare_exit, set_deadlock_mode, set_reporter, set_suspect_grace,
-        starting_threads,
+        blocked_threads, prepare_exit, report_unraisable, set_deadlock_mode, set_reporter,
+        set_suspect_grace, starting_threads,
     };
     #[pymodule_export]
     use super::semaphore::{PyBoundedSemaphore, PySemaphore};
@@ -106,6 +106,7 @@ mod _ropewalk {
         super::finalization::prepare(py)?;
         super::chunks::install();
         super::dealloc::install(py);
+        super::runtime::name_as_python_would(py)?;
         super::semaphore::keep_methods(py)?;
         super::condition::keep_methods(py)?;
         super::name::install::<super::lock::PyLock>(py);

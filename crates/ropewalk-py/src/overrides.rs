@@ -80,6 +80,14 @@ impl Methods {
     }
 }
 
+/// An instance's attribute of its own with this name.
+pub(crate) fn get_own<'py>(
+    object: &Bound<'py, PyAny>,
+    name: &Bound<'py, PyString>,
+) -> Option<Bound<'py, PyAny>> {
+    attributes(object).and_then(|own| own.get_item(name).ok().flatten())
+}
+
 /// Whether an instance has an attribute of its own with this name.
 pub(crate) fn has_own(object: &Bound<'_, PyAny>, name: &Bound<'_, PyString>) -> bool {
     attributes(object).is_some_and(|own| own.contains(name).unwrap_or(false))

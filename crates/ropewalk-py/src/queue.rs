@@ -34,6 +34,7 @@ use super::origin::{self, Site};
 use super::queue_core::{Core, GetFailed, Item, PutFailed};
 use super::queue_parts::{self, Held, Parts};
 use super::queue_timeout::Patience;
+use super::runtime::generic_alias;
 use super::timeout::Given;
 
 /// What the three queues have in common but their fast methods.
@@ -66,21 +67,17 @@ fn slow<'py>(
     host::call_method(module.bind(py), &PyString::new(py, name), args)
 }
 
-/// `Class[object]`.
-pub(crate) fn generic_alias<'py>(
-    class: &Bound<'py, PyType>,
-    object: &Bound<'py, PyAny>,
-) -> PyResult<Bound<'py, PyAny>> {
-    let types = host::import(intern!(class.py(), "types"))?;
-    host::call_method(&types, intern!(class.py(), "GenericAlias"), (class, object))
-}
-
 /// The argument as it was given, for the slow way, which looks at it only when it has to.
 fn block_or_true<'py>(py: Python<'py>, block: Given<'_, 'py>) -> Bound<'py, PyAny> {
     match block.get() {
         Some(block) => block.to_owned(),
         None => PyBool::new(py, true).to_owned().into_any(),
     }
+}
+
+/// The keywords of a `put` and a `get` that do not wait.
+fn not_blocking(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    [(intern!(py, "block"), false)].into_py_dict(py)
 }
 
 /// The core's limit for a `maxsize`: no limit is 0.
@@ -269,15 +266,16 @@ impl QueueBase {
         let this = slf.get();
         if let Some(core) = this.core().filter(|_| this.own_put_and_get.load(Ordering::Relaxed)) {
             match core.try_put(item.clone().unbind()) {
-                Ok(()) => Ok(None),
-                Err(error) => Self::put_failed(slf, core, error, Patience::Try).map(|()| None),
+                Ok(()) => return Ok(None),
+                // What is set on one that is not fast goes by unseen.
+                Err(PutError::Retired(_)) => {}
+                Err(error) => {
+                    return Self::put_failed(slf, core, error, Patience::Try).map(|()| None);
+                }
             }
-        } else {
-            let py = slf.py();
-            let block = [(intern!(py, "block"), false)].into_py_dict(py)?;
-            let put = host::attribute(slf, intern!(py, "put"))?;
-            host::call(&put, (item,), Some(&block)).map(|result| Some(result.unbind()))
         }
+        let put = host::attribute(slf, intern!(slf.py(), "put"))?;
+        host::call(&put, (item,), Some(&not_blocking(slf.py())?)).map(|it| Some(it.unbind()))
     }
 
     #[inline]
@@ -285,15 +283,13 @@ impl QueueBase {
         let this = slf.get();
         if let Some(core) = this.core().filter(|_| this.own_put_and_get.load(Ordering::Relaxed)) {
             match core.try_get() {
-                Ok(item) => Ok(item),
-                Err(error) => Self::get_failed(slf, core, error, Patience::Try),
+                Ok(item) => return Ok(item),
+                Err(GetError::Retired) => {}
+                Err(error) => return Self::get_failed(slf, core, error, Patience::Try),
             }
-        } else {
-            let py = slf.py();
-            let block = [(intern!(py, "block"), false)].into_py_dict(py)?;
-            let get = host::attribute(slf, intern!(py, "get"))?;
-            host::call(&get, (), Some(&block)).map(Bound::unbind)
         }
+        let get = host::attribute(slf, intern!(slf.py(), "get"))?;
+        host::call(&get, (), Some(&not_blocking(slf.py())?)).map(Bound::unbind)
     }
 
     #[inline]
@@ -428,7 +424,14 @@ impl QueueBase {
     /// done for each item remaining in the queue, which may unblock callers of join().
     #[pyo3(signature = (immediate=Given::NOT), text_signature = "($self, immediate=False)")]
     fn shutdown(slf: &Bound<'_, Self>, immediate: Given<'_, '_>) -> PyResult<()> {
-        let immediate = immediate.get().map_or(Ok(false), |immediate| host::is_true(&immediate))?;
+        let immediate = match immediate.get() {
+            Some(odd) if !odd.is_instance_of::<PyBool>() => {
+                // CPython asks such a value when the queue is shut down already.
+                Self::shutdown(slf, Given::NOT)?;
+                host::is_true(&odd)?
+            }
+            usual => usual.map_or(Ok(false), |usual| host::is_true(&usual))?,
+        };
         if let Some(core) = slf.get().fast() {
             let items = core.shut_down(immediate).map_err(Error::from)?;
             host::discard_all(slf.py(), items);

@@ -16,9 +16,9 @@ use super::error::Error;
 use super::host;
 use super::name::takes_name;
 use super::origin::{self, Site};
-use super::queue::generic_alias;
 use super::queue_core::Item;
 use super::queue_timeout::simple_queue_arguments;
+use super::runtime::generic_alias;
 use super::timeout::Given;
 
 /// Simple, unbounded, reentrant FIFO queue.

@@ -15,7 +15,7 @@ use pyo3::types::PyFloat;
 use ropewalk::wait::Deadline;
 
 use super::host;
-use super::timeout::{Given, TIMEOUT_MAX, after, judged, usual_seconds};
+use super::timeout::{Given, TIMEOUT_MAX, after, judged, plain, usual_seconds};
 
 /// How long an operation may wait.
 #[derive(Debug)]
@@ -85,6 +85,7 @@ pub(crate) fn simple_queue_arguments<'py>(
         Some(seconds) if seconds <= TIMEOUT_MAX => return Ok(Some(after(seconds))),
         _ => {}
     }
+    let value = plain(&value)?;
     // With an item in it, so that it does not wait.
     let judge = host::call0(original_simple_queue(py)?)?;
     host::call_method(&judge, intern!(py, "put"), (py.None(),))?;

@@ -5,7 +5,9 @@
 use std::ffi::CStr;
 
 use pyo3::exceptions::{PyDeprecationWarning, PyTypeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyType;
 use ropewalk::{wait, watch};
 
 use super::host;
@@ -16,6 +18,23 @@ pub(crate) fn type_name(object: &Bound<'_, PyAny>) -> PyResult<String> {
     Ok(format!("{}.{}", class.module()?, class.qualname()?))
 }
 
+/// Has errors name the classes that CPython writes in Python as it does, without the module: that
+/// is part of the name by which a class of C's is known, until somebody sets the name.
+pub(crate) fn name_as_python_would(py: Python<'_>) -> PyResult<()> {
+    let classes = [
+        py.get_type::<super::barrier::PyBarrier>(),
+        py.get_type::<super::condition::PyCondition>(),
+        py.get_type::<super::event::PyEvent>(),
+        py.get_type::<super::future::PyFuture>(),
+        py.get_type::<super::queue_classes::PyLifoQueue>(),
+        py.get_type::<super::queue_classes::PyPriorityQueue>(),
+        py.get_type::<super::queue_classes::PyQueue>(),
+        py.get_type::<super::semaphore::PyBoundedSemaphore>(),
+        py.get_type::<super::semaphore::PySemaphore>(),
+    ];
+    classes.iter().try_for_each(|class| class.setattr(intern!(py, "__name__"), class.name()?))
+}
+
 /// An object's address as `hex(id(object))`.
 pub(crate) fn address(object: &Bound<'_, PyAny>) -> String {
     format!("{:p}", object.as_ptr())
@@ -24,6 +43,15 @@ pub(crate) fn address(object: &Bound<'_, PyAny>) -> String {
 /// What pickling and copying an object say that has, in CPython, an unpicklable `what` inside.
 pub(crate) fn cannot_pickle(what: &str) -> PyErr {
     PyTypeError::new_err(format!("cannot pickle '{what}' object"))
+}
+
+/// `Class[object]`.
+pub(crate) fn generic_alias<'py>(
+    class: &Bound<'py, PyType>,
+    object: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let types = host::import(intern!(class.py(), "types"))?;
+    host::call_method(&types, intern!(class.py(), "GenericAlias"), (class, object))
 }
 
 /// Warns the caller of a deprecated spelling.
@@ -69,6 +97,12 @@ pub(crate) fn prepare_exit(py: Python<'_>) -> PyResult<()> {
     super::inspect::stop_serving();
     host::close_gate(py);
     super::error::keep_modules(py)
+}
+
+/// Gives an exception to `sys.unraisablehook`, with no word about where it comes from.
+#[pyfunction]
+pub(crate) fn report_unraisable(py: Python<'_>, error: Bound<'_, PyAny>) {
+    host::report_unraisable(py, PyErr::from_value(error), None);
 }
 
 /// Sets the function that is called with the text of each suspected deadlock; the first one stays.

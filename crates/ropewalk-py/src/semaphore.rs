@@ -14,7 +14,7 @@ use ropewalk::sync::Semaphore;
 use super::direct::{self, short_ways};
 use super::error::Error;
 use super::host;
-use super::inflated::{Inflated, own_state, part, slow};
+use super::inflated::{Inflated, delete_part, own_state, part, slow};
 use super::making::short_making;
 use super::name::Name;
 use super::origin::{self, Site};
@@ -117,7 +117,7 @@ impl PySemaphore {
     fn bound<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         if slf.get().inflated.is_so() {
-            return part(&Self::inflate(slf)?, intern!(py, "_initial_value"));
+            return part(slf, &Self::inflate(slf)?, intern!(py, "_initial_value"));
         }
         Ok(slf.get().bound.load(Ordering::Relaxed).into_pyobject(py)?.into_any())
     }
@@ -230,12 +230,18 @@ impl PySemaphore {
     /// waiting threads. A BoundedSemaphore that is released too often raises ValueError.
     #[pyo3(signature = (n=Given::NOT), text_signature = "($self, n=1)")]
     fn release(slf: &Bound<'_, Self>, n: Given<'_, '_>) -> PyResult<()> {
+        let py = slf.py();
         let count = match n.get() {
             None => 1,
             Some(n) => {
                 if host::compare(&n, CompareOp::Lt, 1)? {
                     return Err(PyValueError::new_err("n must be one or more"));
                 }
+                let Ok(n) = host::index(&n) else {
+                    // CPython adds any number to its count.
+                    Self::inflate(slf)?;
+                    return slow(py, intern!(py, "release"), (slf, n)).map(host::discard);
+                };
                 count(&n)?
             }
         };
@@ -262,7 +268,7 @@ impl PySemaphore {
     fn _value<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         if slf.get().inflated.is_so() {
-            return part(&Self::inflate(slf)?, intern!(py, "_value"));
+            return part(slf, &Self::inflate(slf)?, intern!(py, "_value"));
         }
         Ok(slf.get().core.permits().into_pyobject(py)?.into_any())
     }
@@ -272,14 +278,24 @@ impl PySemaphore {
         Self::inflate(slf)?.set_item(intern!(slf.py(), "_value"), value)
     }
 
+    #[deleter(_value)]
+    fn delete_value(slf: &Bound<'_, Self>) -> PyResult<()> {
+        delete_part(slf, &Self::inflate(slf)?, intern!(slf.py(), "_value"))
+    }
+
     #[getter]
     fn _cond<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        part(&Self::inflate(slf)?, intern!(slf.py(), "_cond"))
+        part(slf, &Self::inflate(slf)?, intern!(slf.py(), "_cond"))
     }
 
     #[setter(_cond)]
     fn set_cond(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<()> {
         Self::inflate(slf)?.set_item(intern!(slf.py(), "_cond"), value)
+    }
+
+    #[deleter(_cond)]
+    fn delete_cond(slf: &Bound<'_, Self>) -> PyResult<()> {
+        delete_part(slf, &Self::inflate(slf)?, intern!(slf.py(), "_cond"))
     }
 
     /// As CPython's: it is up to whoever pickles whether it can do that with the lock inside.
@@ -334,6 +350,15 @@ impl PyBoundedSemaphore {
     fn set_initial_value(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let attributes = PySemaphore::inflate(slf.as_super())?;
         attributes.set_item(intern!(slf.py(), "_initial_value"), value)
+    }
+
+    #[deleter(_initial_value)]
+    fn delete_initial_value(slf: &Bound<'_, Self>) -> PyResult<()> {
+        delete_part(
+            slf,
+            &PySemaphore::inflate(slf.as_super())?,
+            intern!(slf.py(), "_initial_value"),
+        )
     }
 
     // The next four are as `Semaphore`'s. They are here because Python's interpreter has a short way

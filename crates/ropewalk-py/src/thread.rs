@@ -43,6 +43,9 @@ struct EndOfThread {
     life: Arc<ThreadLife>,
     thread: usize,
     for_good: bool,
+    /// A thread's local data may ask who it is once its own object is gone, and so make a dummy,
+    /// whose end must not come in the place of the thread's.
+    _before: Option<Py<PyAny>>,
 }
 
 /// Ends the life when the thread itself ends, if Python has not cleared its state: CPython 3.14 may
@@ -173,12 +176,15 @@ impl ThreadHandle {
         if for_good {
             let _ = UNENDED.try_with(|unended| unended.0.replace(Some(self.life.clone())));
         }
+        let (dict, key) = (dict.cast::<PyDict>()?, intern!(py, "ropewalk.end"));
+        let end = EndOfThread {
+            life: self.life.clone(),
+            thread: wait::current().word(),
+            for_good,
+            _before: dict.get_item(key)?.map(Bound::unbind),
+        };
         // The dict is cleared in the order of insertion: ours comes last.
-        dict.cast::<PyDict>()?.set_item(
-            intern!(py, "ropewalk.end"),
-            EndOfThread { life: self.life.clone(), thread: wait::current().word(), for_good }
-                .into_pyobject(py)?,
-        )
+        dict.set_item(key, end.into_pyobject(py)?)
     }
 
     /// Says that the thread has ended: for threads that do not exist in the child of a fork.

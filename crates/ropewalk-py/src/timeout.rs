@@ -98,25 +98,48 @@ fn lock_arguments_slow(
     }
     // Unusual or wrong: CPython's own lock decides.
     let judge = host::cpython_lock_acquire(py)?;
-    match (blocking.get(), timeout.get()) {
-        (Some(blocking), Some(timeout)) => host::call(&judge, (blocking, timeout), None)?,
-        (Some(blocking), None) => host::call(&judge, (blocking,), None)?,
-        (None, Some(timeout)) => host::call(&judge, (true, timeout), None)?,
-        (None, None) => return Ok(Patience::Until(Deadline::NEVER)),
-    };
-    let blocking = match blocking.get() {
-        None => true,
-        Some(value) => host::is_true(&value)?,
-    };
+    let blocking = plain_blocking(py, blocking)?;
     let seconds = match timeout.get() {
-        None => -1.0,
-        Some(value) => host::as_float(&value)?,
+        None => {
+            host::call(&judge, (&blocking,), None)?;
+            -1.0
+        }
+        Some(value) => {
+            let value = plain(&value)?;
+            host::call(&judge, (&blocking, &value), None)?;
+            host::as_float(&value)?
+        }
     };
-    Ok(match (blocking, seconds) {
+    Ok(match (host::is_true(&blocking)?, seconds) {
         (false, _) => Patience::Try,
         (true, seconds) if seconds < 0.0 => Patience::Until(Deadline::NEVER),
         (true, seconds) => Patience::Until(after(seconds)),
     })
+}
+
+/// The `blocking` of a lock, without code of the program's, which runs once: an int up to CPython
+/// 3.11, true or false afterwards.
+fn plain_blocking<'py>(py: Python<'py>, blocking: Given<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+    let truth = match blocking.get() {
+        None => true,
+        Some(value) if py.version_info() < (3, 12) => return as_int(&value),
+        Some(value) => host::is_true(&value)?,
+    };
+    Ok(PyBool::new(py, truth).to_owned().into_any())
+}
+
+/// A timeout as CPython's own lock takes it, without code of the program's, which runs once.
+pub(crate) fn plain<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    if value.is_instance_of::<PyFloat>() {
+        return Ok(PyFloat::new(value.py(), value.extract()?).into_any());
+    }
+    as_int(value)
+}
+
+/// The int that an object stands for; the object itself, for CPython to refuse, if there is none.
+fn as_int<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let has_int = host::attribute_opt(&value.get_type(), intern!(value.py(), "__index__"))?;
+    if has_int.is_some() { host::index(value) } else { Ok(value.clone()) }
 }
 
 /// A finite float or an int that fits one.
@@ -159,8 +182,9 @@ pub(crate) fn optional_timeout(py: Python<'_>, timeout: Given<'_, '_>) -> PyResu
 
 /// A timeout that CPython's own lock takes.
 pub(crate) fn judged(py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<Deadline> {
-    host::call(&host::cpython_lock_acquire(py)?, (true, value), None)?;
-    Ok(after(host::as_float(value)?))
+    let value = plain(value)?;
+    host::call(&host::cpython_lock_acquire(py)?, (true, &value), None)?;
+    Ok(after(host::as_float(&value)?))
 }
 
 /// As [`optional_timeout`], where CPython's code adds the timeout to the time before anything else:

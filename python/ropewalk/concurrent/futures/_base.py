@@ -73,6 +73,8 @@ def __getattr__(name: str) -> object:
 
 
 _PARTS = frozenset({"_condition", "_state", "_result", "_exception", "_waiters", "_done_callbacks"})
+# The core calls the callbacks itself.
+_MOVES = _PARTS | {"_invoke_callbacks"}
 
 
 @completed
@@ -88,13 +90,13 @@ class Future(_NativeFuture[_T]):
 
     def __setattr__(self, name: str, value: object) -> None:
         """Set an attribute; the first time that it is one of CPython's own, all become real."""
-        if name in _PARTS:
+        if name in _MOVES:
             self._ropewalk_inflate()
         object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
         """Delete an attribute."""
-        if name in _PARTS:
+        if name in _MOVES:
             self._ropewalk_inflate()
         object.__delattr__(self, name)
 
