@@ -26,6 +26,16 @@ def leave(spare):
 GIVING_UP = {
     "drop": "del items",
     "shutdown": "items.shutdown(immediate=True); del items",
+    "touch": """
+try:
+    items.queue
+except MemoryError:
+    pass
+else:
+    raise AssertionError
+assert items.qsize() == 3_000_000 and items.get() == 0
+del items
+""",
     "gets": "[items.get_nowait() for _ in range(1000)]; del items",
 }
 
@@ -34,8 +44,8 @@ GIVING_UP = {
 @pytest.mark.parametrize("way", GIVING_UP)
 @pytest.mark.parametrize("kind", ["Queue", "LifoQueue", "PriorityQueue", "SimpleQueue"])
 def test_a_large_queue_is_given_up_without_memory(kind: str, way: str) -> None:
-    if kind == "SimpleQueue" and way == "shutdown":
-        pytest.skip("it has none")
+    if kind == "SimpleQueue" and way in ("shutdown", "touch"):
+        pytest.skip("it has neither")
     text = f"""
 items = queue.{kind}()
 for _ in range(3_000_000):
@@ -107,9 +117,13 @@ CALLS = {
     "saved": "rlock.acquire(), rlock._acquire_restore(rlock._release_save()), rlock.release()",
     "touching a queue": "queue.Queue().mutex",
     "touching an event": "threading.Event()._cond",
+    "touching a semaphore": "threading.Semaphore(1000)._cond",
     "touching a future": "Future()._state",
     "no result": "future.result(timeout=0.0001)",
     "cancelled": "cancelled.result()",
+    "numbers": "thread.ident, thread.native_id, thread.name, semaphore._value, many.qsize()",
+    "barrier": "barrier.parties, barrier.wait(), repr(barrier)",
+    "submitted": "pool.submit(int).result()",
     "wait": "wait([Future()], timeout=0.0001)",
     "as_completed": "list(as_completed([Future()], timeout=0.0001))",
 }
@@ -120,14 +134,19 @@ def test_each_allocation_may_fail(call: str) -> None:
     pytest.importorskip("_testcapi")
     text = f"""
 import _testcapi
-from concurrent.futures import CancelledError, Future, TimeoutError, as_completed, wait
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, TimeoutError
+from concurrent.futures import as_completed, wait
 lock, rlock, condition = threading.Lock(), threading.RLock(), threading.Condition()
-semaphore, event = threading.BoundedSemaphore(), threading.Event()
+semaphore, event = threading.BoundedSemaphore(1000), threading.Event()
 future, cancelled = Future(), Future()
 cancelled.cancel()
 items, simple, full, touched = queue.Queue(), queue.SimpleQueue(), queue.Queue(1), queue.Queue()
 full.put(0)
 touched.mutex
+thread, barrier, pool = threading.current_thread(), threading.Barrier(1), ThreadPoolExecutor(1)
+many = queue.Queue()
+for _ in range(1000):
+    many.put(0)
 USUAL = queue.Empty, queue.Full, RuntimeError, TimeoutError, CancelledError
 
 def call():

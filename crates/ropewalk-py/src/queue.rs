@@ -511,6 +511,7 @@ impl QueueBase {
         let py = slf.py();
         let Some(core) = slf.get().fast() else { return Ok(()) };
         // Everything that can fail or run code of the user comes first.
+        queue_parts::room_for(core.len())?;
         let queue = match core {
             Core::Fifo(_) => {
                 let collections = host::import(intern!(py, "collections"))?;
