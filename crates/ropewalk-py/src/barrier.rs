@@ -8,13 +8,13 @@ use pyo3::basic::CompareOp;
 use pyo3::exceptions::{PyAttributeError, PyRuntimeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyInt, PyString, PyTuple};
+use pyo3::types::{PyDict, PyInt, PyTuple};
 use ropewalk::sync::Barrier;
 use ropewalk::wait::Deadline;
 
 use super::direct::short_ways;
 use super::error::Error;
-use super::host;
+use super::host::{self, Made};
 use super::name::Name;
 use super::origin::{self, Site};
 use super::overrides::{get_own, has_own};
@@ -37,22 +37,17 @@ impl PyBarrier {
     fn slow<'py>(
         slf: &Bound<'py, Self>,
         what: &str,
-        arguments: impl IntoPyObject<
-            'py,
-            Target = PyTuple,
-            Output = Bound<'py, PyTuple>,
-            Error: Into<PyErr>,
-        >,
+        arguments: impl host::Several<'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         let module = host::import(intern!(py, "ropewalk._barrier_slow"))?;
-        host::call_method(&module, &PyString::new(py, what), arguments)
+        host::call_method(&module, &host::text(py, what)?, arguments)
     }
 
     #[inline]
     pub(crate) fn core(&self) -> PyResult<&Barrier> {
         self.core.get().ok_or_else(|| {
-            PyAttributeError::new_err("'Barrier' object has no attribute '_parties'")
+            host::error::<PyAttributeError>("'Barrier' object has no attribute '_parties'")
         })
     }
 }
@@ -92,7 +87,7 @@ impl PyBarrier {
         }
         if host::compare(parties, CompareOp::Lt, 1)? {
             let newer = py.version_info() >= (3, 14);
-            return Err(PyValueError::new_err(if newer {
+            return Err(host::error::<PyValueError>(if newer {
                 "parties must be >= 1"
             } else {
                 "parties must be > 0"
@@ -108,7 +103,7 @@ impl PyBarrier {
         }
         this.core
             .set(core)
-            .map_err(|_| PyRuntimeError::new_err("Barrier.__init__() was called twice"))?;
+            .map_err(|_| host::error::<PyRuntimeError>("Barrier.__init__() was called twice"))?;
         if let Some(name) = name {
             this.core()?.set_name(&name);
         }
@@ -138,7 +133,7 @@ impl PyBarrier {
             .as_ref()
             .map(|action| || host::call0(action).map(host::discard).map_err(Error::Python));
         let place = core.wait_with(deadline, action)?;
-        Ok(place.into_pyobject(py)?.into_any())
+        place.made(py)
     }
 
     /// Reset the barrier to the initial state.
@@ -168,7 +163,7 @@ impl PyBarrier {
     #[getter]
     fn parties<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         match slf.get().core.get() {
-            Some(core) => Ok(core.parties().into_pyobject(slf.py())?.into_any()),
+            Some(core) => core.parties().made(slf.py()),
             None => Self::slow(slf, "parties", (slf,)),
         }
     }
@@ -177,7 +172,7 @@ impl PyBarrier {
     #[getter]
     fn n_waiting<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         match slf.get().core.get() {
-            Some(core) => Ok(core.waiting().into_pyobject(slf.py())?.into_any()),
+            Some(core) => core.waiting().made(slf.py()),
             None => Self::slow(slf, "n_waiting", (slf,)),
         }
     }
@@ -186,7 +181,7 @@ impl PyBarrier {
     #[getter]
     fn broken<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         match slf.get().core.get() {
-            Some(core) => Ok(core.is_broken().into_pyobject(slf.py())?.to_owned().into_any()),
+            Some(core) => core.is_broken().made(slf.py()),
             None => Self::slow(slf, "broken", (slf,)),
         }
     }
@@ -197,15 +192,14 @@ impl PyBarrier {
     }
 
     /// `_parties`, `_count` and `_state` of one that has them in the core.
-    fn _ropewalk_peek(&self, name: &str) -> Option<isize> {
-        let core = self.core.get()?;
-        let number = match name {
-            "_parties" => core.parties(),
-            "_count" => core.waiting(),
+    fn _ropewalk_peek<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        let core = self.core.get();
+        match name {
+            "_parties" => core.map(Barrier::parties).made(py),
+            "_count" => core.map(Barrier::waiting).made(py),
             // CPython's number for one that is broken; otherwise it fills.
-            _ => return Some(if core.is_broken() { -2 } else { 0 }),
-        };
-        isize::try_from(number).ok()
+            _ => core.map(|core| if core.is_broken() { -2 } else { 0 }).made(py),
+        }
     }
 
     /// For who asks for action and timeout of one that was given none; one whose `__init__` has not
@@ -220,14 +214,15 @@ impl PyBarrier {
         Ok(())
     }
 
-    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+    fn __repr__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let (class, at) = (type_name(slf.as_any())?, address(slf.as_any()));
-        Ok(if host::is_true(&Self::broken(slf)?)? {
-            format!("<{class} at {at}: broken>")
+        let told = if host::is_true(&Self::broken(slf)?)? {
+            "broken".to_owned()
         } else {
-            let (waiters, parties) = (Self::n_waiting(slf)?, Self::parties(slf)?);
-            format!("<{class} at {at}: waiters={waiters}/{parties}>")
-        })
+            let waiters = host::shown(&Self::n_waiting(slf)?)?;
+            format!("waiters={waiters}/{}", host::shown(&Self::parties(slf)?)?)
+        };
+        format!("<{class} at {at}: {told}>").made(slf.py())
     }
 }
 
@@ -239,7 +234,7 @@ short_ways! {
                 return None;
             }
             let place = core.try_wait()?;
-            place.into_pyobject(barrier.py()).ok().map(Bound::into_any)
+            place.made(barrier.py()).ok()
         };
     }
 }

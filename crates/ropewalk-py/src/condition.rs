@@ -14,6 +14,8 @@ use ropewalk::wait::Deadline;
 
 use super::direct::{self, short_ways};
 use super::error::Error;
+use super::host::{self, Made};
+use super::inflated;
 use super::lock::{self, PyLock};
 use super::name::Name;
 use super::order;
@@ -22,7 +24,6 @@ use super::overrides::Seen;
 use super::rlock::PyRLock;
 use super::runtime::deprecated;
 use super::timeout::{End, Given, optional_timeout};
-use super::{host, inflated};
 
 mod by_name;
 
@@ -77,7 +78,7 @@ impl AnyLock {
         let py = lock.py();
         host::attribute(lock, intern!(py, "acquire"))?;
         host::attribute(lock, intern!(py, "release"))?;
-        Ok(Self::Foreign(Foreign(PyList::new(py, [lock])?.unbind())))
+        Ok(Self::Foreign(Foreign(host::list(py, [lock])?.unbind())))
     }
 
     fn object<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
@@ -169,9 +170,9 @@ impl PyCondition {
 
     #[inline]
     fn lock(&self) -> PyResult<&AnyLock> {
-        self.lock
-            .get()
-            .ok_or_else(|| PyAttributeError::new_err("'Condition' object has no attribute '_lock'"))
+        self.lock.get().ok_or_else(|| {
+            host::error::<PyAttributeError>("'Condition' object has no attribute '_lock'")
+        })
     }
 
     /// The lock, if it is one of the core's and nobody else wants to know of it.
@@ -293,7 +294,7 @@ impl PyCondition {
         };
         self.lock
             .set(lock)
-            .map_err(|_| PyRuntimeError::new_err("Condition.__init__() was called twice"))?;
+            .map_err(|_| host::error::<PyRuntimeError>("Condition.__init__() was called twice"))?;
         match name {
             Some(name) if own => self.set_name(&name),
             // A lock that was given may have a name of its own.
@@ -312,7 +313,7 @@ impl PyCondition {
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let acquire = host::attribute(&self.lock()?.object(py), intern!(py, "acquire"))?;
-        host::call(&acquire, args.clone(), kwargs)
+        host::call_tuple(&acquire, args, kwargs)
     }
 
     /// Release the underlying lock: its release().
@@ -334,7 +335,7 @@ impl PyCondition {
                     .map(Bound::unbind);
             }
         }
-        Ok(true.into_pyobject(py)?.to_owned().into_any().unbind())
+        Ok(direct::truth(py, true).unbind())
     }
 
     fn __exit__(
@@ -449,7 +450,7 @@ impl PyCondition {
     /// One entry for each thread that waits.
     #[getter]
     fn _waiters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let waiters = PyList::new(py, std::iter::repeat_n(None::<bool>, self.core.waiters()))?;
+        let waiters = host::list(py, std::iter::repeat_n(None::<bool>, self.core.waiters()))?;
         let collections = host::import(intern!(py, "collections"))?;
         host::call_method(&collections, intern!(py, "deque"), (waiters,))
     }
@@ -481,9 +482,9 @@ impl PyCondition {
         restored.map(host::discard)
     }
 
-    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+    fn __repr__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let lock = host::repr(&self.lock()?.object(py))?;
-        Ok(format!("<Condition({lock}, {})>", self.core.waiters()))
+        format!("<Condition({lock}, {})>", self.core.waiters()).made(py)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -173,7 +173,7 @@ pub(crate) fn install<W: ShortWay>(py: Python<'_>, name: &CStr) -> PyResult<()> 
             method = method.add(1);
         }
     }
-    Err(PySystemError::new_err(format!("{} has no short way", name.to_string_lossy())))
+    Err(crate::host::error::<PySystemError>(format!("{} has no short way", name.to_string_lossy())))
 }
 
 /// Defines a function that gives methods of a class their short ways:

@@ -2,18 +2,20 @@
 
 #![forbid(unsafe_code)]
 
+use std::time::Duration;
+
 use pyo3::create_exception;
 use pyo3::exceptions::{PyMemoryError, PyRuntimeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{PyDict, PyString};
 use ropewalk::queue::{GetError, JoinError, PutError, TooManyTasksDone};
 use ropewalk::sync::{BarrierError, ConditionError, NotOwner, TooManyReleases};
 use ropewalk::wait::Deadlock;
 use ropewalk::wait::WaitError;
 
-use super::host;
+use super::host::{self, Several, Word};
 
 create_exception!(
     ropewalk,
@@ -113,22 +115,27 @@ impl From<JoinError> for Error {
     }
 }
 
+static QUEUE: Word = Word::new("ropewalk.queue");
+static QUEUE_ERRORS: Word = Word::new("ropewalk._queue_errors");
+static EMPTY: Word = Word::new("Empty");
+static FULL: Word = Word::new("Full");
+static SHUT_DOWN: Word = Word::new("ShutDown");
+
 /// What a module has under the name of one of the exceptions of queues, without arguments.
-fn queue_error(module: &str, name: &str) -> PyErr {
-    host::attached(|py| stdlib_error(&PyString::new(py, module), name, ()))
+fn queue_error(module: &Word, name: &Word) -> PyErr {
+    host::attached(|py| match (module.get(py), name.get(py)) {
+        (Ok(module), Ok(name)) => stdlib_error(module, name, ()),
+        (Err(error), _) | (_, Err(error)) => error,
+    })
 }
 
 /// One of the stdlib's own exceptions of futures.
-pub(crate) fn future_error<A>(name: &str, args: A) -> PyErr
-where
-    A: for<'py> IntoPyObject<
-            'py,
-            Target = PyTuple,
-            Output = Bound<'py, PyTuple>,
-            Error: Into<PyErr>,
-        >,
-{
-    host::attached(|py| stdlib_error(intern!(py, "ropewalk._futures_stock"), name, args))
+pub(crate) fn future_error<A: for<'py> Several<'py>>(name: &str, args: A) -> PyErr {
+    static FUTURES: Word = Word::new("ropewalk._futures_stock");
+    host::attached(|py| match (FUTURES.get(py), host::text(py, name)) {
+        (Ok(module), Ok(name)) => stdlib_error(module, &name, args),
+        (Err(error), _) | (_, Err(error)) => error,
+    })
 }
 
 /// The modules whose exceptions are raised, for the end of the interpreter.
@@ -138,7 +145,7 @@ static KEPT: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
 /// objects go, whose finalizers may want an exception to be raised.
 pub(crate) fn keep_modules(py: Python<'_>) -> PyResult<()> {
     let modules = host::attribute(&host::import(intern!(py, "sys"))?, intern!(py, "modules"))?;
-    let kept = PyDict::new(py);
+    let kept = host::dict(py)?;
     for name in ["ropewalk.queue", "ropewalk._queue_errors", "ropewalk._futures_stock"] {
         if let Ok(module) = modules.get_item(name) {
             kept.set_item(name, module)?;
@@ -155,12 +162,11 @@ fn kept<'py>(module: &Bound<'py, PyString>) -> Option<Bound<'py, PyAny>> {
 
 fn stdlib_error<'py>(
     module: &Bound<'py, PyString>,
-    name: &str,
-    args: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error: Into<PyErr>>,
+    name: &Bound<'py, PyString>,
+    args: impl Several<'py>,
 ) -> PyErr {
     let module = host::import(module).or_else(|error| kept(module).ok_or(error));
-    let class =
-        module.and_then(|module| host::attribute(&module, &PyString::new(module.py(), name)));
+    let class = module.and_then(|module| host::attribute(&module, name));
     match class.and_then(|class| host::call(&class, args, None)) {
         Ok(error) => host::raise(&error),
         Err(error) => error,
@@ -172,20 +178,24 @@ impl From<Error> for PyErr {
         match error {
             Error::Wait(WaitError::Interrupted) => host::attached(host::pending_exception),
             Error::Wait(WaitError::Deadlock(deadlock)) => {
-                host::attached(|py| DeadlockError::new_err(message(py, &deadlock)))
+                host::attached(|py| host::error::<DeadlockError>(message(py, &deadlock)))
             }
-            Error::NotLocked => PyRuntimeError::new_err("release unlocked lock"),
-            Error::NotOwner => PyRuntimeError::new_err("cannot release un-acquired lock"),
-            Error::NotHeld(message) => PyRuntimeError::new_err(message),
-            Error::TooManyReleases => PyValueError::new_err("Semaphore released too many times"),
+            Error::NotLocked => host::error::<PyRuntimeError>("release unlocked lock"),
+            Error::NotOwner => host::error::<PyRuntimeError>("cannot release un-acquired lock"),
+            Error::NotHeld(message) => host::error::<PyRuntimeError>(message),
+            Error::TooManyReleases => {
+                host::error::<PyValueError>("Semaphore released too many times")
+            }
             Error::BrokenBarrier => BrokenBarrierError::new_err(()),
             // As in CPython: what is in the module at this moment is raised by the classes that are
             // Python there, the genuine one by the class that is C.
-            Error::Empty => queue_error("ropewalk.queue", "Empty"),
-            Error::Full => queue_error("ropewalk.queue", "Full"),
-            Error::ShutDown => queue_error("ropewalk.queue", "ShutDown"),
-            Error::SimpleEmpty => queue_error("ropewalk._queue_errors", "Empty"),
-            Error::TooManyTasksDone => PyValueError::new_err("task_done() called too many times"),
+            Error::Empty => queue_error(&QUEUE, &EMPTY),
+            Error::Full => queue_error(&QUEUE, &FULL),
+            Error::ShutDown => queue_error(&QUEUE, &SHUT_DOWN),
+            Error::SimpleEmpty => queue_error(&QUEUE_ERRORS, &EMPTY),
+            Error::TooManyTasksDone => {
+                host::error::<PyValueError>("task_done() called too many times")
+            }
             Error::NoMemory => PyMemoryError::new_err(()),
             Error::Python(error) => error,
         }
@@ -199,18 +209,16 @@ pub(crate) fn message(py: Python<'_>, deadlock: &Deadlock) -> String {
             .links
             .iter()
             .map(|link| {
-                let fact = PyDict::new(py);
-                fact.set_item("ident", link.thread.word())?;
-                fact.set_item("thread", link.thread.name().map(|name| name.to_string()))?;
-                fact.set_item("kind", link.kind.name())?;
-                fact.set_item("resource", link.resource)?;
-                fact.set_item("label", &link.label)?;
-                fact.set_item("made_at", &link.made_at)?;
-                fact.set_item("owner", link.owner)?;
-                fact.set_item(
-                    "waited",
-                    std::time::Duration::from_nanos(link.waited_ns).as_secs_f64(),
-                )?;
+                let fact = host::dict(py)?;
+                let waited = Duration::from_nanos(link.waited_ns).as_secs_f64();
+                host::put_in(&fact, "ident", link.thread.word())?;
+                host::put_in(&fact, "thread", link.thread.name().as_deref())?;
+                host::put_in(&fact, "kind", link.kind.name())?;
+                host::put_in(&fact, "resource", link.resource)?;
+                host::put_in(&fact, "label", link.label.as_deref())?;
+                host::put_in(&fact, "made_at", link.made_at.as_deref())?;
+                host::put_in(&fact, "owner", link.owner)?;
+                host::put_in(&fact, "waited", waited)?;
                 Ok(fact)
             })
             .collect::<PyResult<Vec<_>>>()?;

@@ -9,7 +9,7 @@ use ropewalk::sync::Event;
 
 use super::direct::{self, short_ways};
 use super::error::Error;
-use super::host;
+use super::host::{self, Made};
 use super::inflated::{Inflated, delete_part, own_state, part, slow};
 use super::making::short_making;
 use super::name::Name;
@@ -45,7 +45,8 @@ impl PyEvent {
     fn inflate<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
         let core = &slf.get().core;
         slf.get().inflated.inflate(slf, |attributes| {
-            attributes.set_item(intern!(slf.py(), "_flag"), core.is_set())?;
+            attributes
+                .set_item(intern!(slf.py(), "_flag"), direct::truth(slf.py(), core.is_set()))?;
             // Nobody waits in the core any more.
             core.set();
             Ok(())
@@ -196,9 +197,10 @@ impl PyEvent {
         slow(slf.py(), intern!(slf.py(), "restore"), (slf, state)).map(host::discard)
     }
 
-    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+    fn __repr__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let status = if host::is_true(&Self::_flag(slf)?)? { "set" } else { "unset" };
-        Ok(format!("<{} at {}: {status}>", type_name(slf.as_any())?, address(slf.as_any())))
+        let (class, at) = (type_name(slf.as_any())?, address(slf.as_any()));
+        format!("<{class} at {at}: {status}>").made(slf.py())
     }
 }
 

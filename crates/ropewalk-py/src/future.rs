@@ -28,7 +28,7 @@ use ropewalk::exec::{Cancel, Crew, Fired, FutureCell, Outcome as Ends, State};
 
 use super::error::{Error, future_error};
 use super::future_moved::{counts, has_init, log, slow, takes_no_arguments};
-use super::host;
+use super::host::{self, Made};
 use super::pool_queue::PyWorkQueue;
 use super::runtime::{address, generic_alias};
 use super::timeout::{Given, optional_timeout};
@@ -175,7 +175,7 @@ impl PyFuture {
                 Ok(run) => return Ok(run),
                 Err(state) if this.is_fast() => {
                     log(intern!(py, "unexpected_state"), (slf, state.name()))?;
-                    return Err(PyRuntimeError::new_err("Future in unexpected state"));
+                    return Err(host::error::<PyRuntimeError>("Future in unexpected state"));
                 }
                 Err(_) => {}
             }
@@ -203,7 +203,7 @@ impl PyFuture {
                     return Err(future_error("TimeoutError", ()));
                 }
                 left = match deadline.left() {
-                    Some(left) => Some(left.as_secs_f64().into_pyobject(py)?.into_any()),
+                    Some(left) => Some(left.as_secs_f64().made(py)?),
                     None => None,
                 };
             }
@@ -454,28 +454,26 @@ impl PyFuture {
     }
 
     /// Whether it is done, whether it was cancelled, the result and the exception, in one look.
-    fn _get_snapshot<'py>(
-        slf: &Bound<'py, Self>,
-    ) -> PyResult<(bool, bool, Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+    fn _get_snapshot<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
         let py = slf.py();
         let none = || py.None().into_bound(py);
         let done = Self::done(slf)?;
         if !done || Self::cancelled(slf)? {
-            return Ok((done, done, none(), none()));
+            return host::tuple(py, (done, done, none(), none()));
         }
         if slf.get().is_fast() {
             match slf.get().outcome(py) {
                 Some(Outcome::Value(value)) => {
-                    return Ok((true, false, value.into_bound(py), none()));
+                    return host::tuple(py, (true, false, value, none()));
                 }
                 Some(Outcome::Error(error)) => {
-                    return Ok((true, false, none(), error.into_bound(py)));
+                    return host::tuple(py, (true, false, none(), error));
                 }
                 Some(Outcome::Moved) | None => {}
             }
         }
         let result = host::attribute(slf, intern!(py, "_result"))?;
-        Ok((true, false, result, host::attribute(slf, intern!(py, "_exception"))?))
+        host::tuple(py, (true, false, result, host::attribute(slf, intern!(py, "_exception"))?))
     }
 
     fn _invoke_callbacks(slf: &Bound<'_, Self>) -> PyResult<()> {
@@ -499,8 +497,8 @@ impl PyFuture {
     }
 
     /// `_state` while it is fast.
-    fn _ropewalk_peek_state(slf: &Bound<'_, Self>) -> Option<&'static str> {
-        Self::fast_state(slf).map(State::name)
+    fn _ropewalk_peek_state<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        Self::fast_state(slf).map(State::name).made(slf.py())
     }
 
     /// `_result` while it is fast, if there is one.
@@ -528,10 +526,10 @@ impl PyFuture {
         generic_alias(class, object)
     }
 
-    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+    fn __repr__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         let Some(state) = Self::fast_state(slf) else {
-            return slow(slf, intern!(py, "__repr__"), (slf,))?.extract();
+            return slow(slf, intern!(py, "__repr__"), (slf,));
         };
         let told = match slf.get().outcome(py) {
             Some(Outcome::Error(error)) if counts(error.bind(py))? => {
@@ -550,7 +548,7 @@ impl PyFuture {
             State::Finished => "finished",
         };
         let name = slf.get_type().name()?;
-        Ok(format!("<{name} at {} state={state}{told}>", address(slf.as_any())))
+        format!("<{name} at {} state={state}{told}>", address(slf.as_any())).made(py)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

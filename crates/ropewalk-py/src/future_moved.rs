@@ -8,7 +8,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};
+use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
 use super::condition::PyCondition;
 use super::error::Error;
@@ -31,17 +31,14 @@ fn stock(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
 pub(crate) fn slow<'py>(
     future: &Bound<'py, PyFuture>,
     name: &Bound<'py, PyString>,
-    args: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error: Into<PyErr>>,
+    args: impl host::Several<'py>,
 ) -> PyResult<Bound<'py, PyAny>> {
     PyFuture::move_out(future)?;
     host::call_method(stock(future.py())?, name, args)
 }
 
 /// Calls a function of `ropewalk._futures_stock`, which tells CPython's log.
-pub(crate) fn log<'py>(
-    name: &Bound<'py, PyString>,
-    args: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error: Into<PyErr>>,
-) -> PyResult<()> {
+pub(crate) fn log<'py>(name: &Bound<'py, PyString>, args: impl host::Several<'py>) -> PyResult<()> {
     let module = host::import(intern!(name.py(), "ropewalk._futures_stock"))?;
     host::call_method(&module, name, args).map(host::discard)
 }
@@ -78,12 +75,15 @@ impl PyFuture {
         let lock = Bound::new(py, PyRLock::make(py))?;
         let condition = host::call(&py.get_type::<PyCondition>(), (&lock,), None)?;
         let attributes = host::attribute(slf, intern!(py, "__dict__"))?.cast_into::<PyDict>()?;
-        let callbacks = PyList::empty(py);
+        let callbacks = host::list::<Py<PyAny>>(py, [])?;
         // Held until everything is in its place: who finds it waits for that.
         lock.get().core.acquire().map_err(Error::from)?;
         let lock = Held(lock);
-        let first =
-            host::call_method(&attributes, intern!(py, "setdefault"), ("_condition", &condition))?;
+        let first = host::call_method(
+            &attributes,
+            intern!(py, "setdefault"),
+            (intern!(py, "_condition"), &condition),
+        )?;
         if !first.is(&condition) {
             // Another thread is at it. Once its lock is free, all is done.
             drop(lock);
@@ -91,11 +91,19 @@ impl PyFuture {
             host::call_method(&first, intern!(py, "release"), ())?;
             return Ok(());
         }
-        attributes.set_item("_waiters", PyList::empty(py))?;
-        attributes.set_item("_done_callbacks", &callbacks)?;
-        attributes.set_item("_result", py.None())?;
-        attributes.set_item("_exception", py.None())?;
-        attributes.set_item("_state", this.cell.state().name())?;
+        let none = || py.None().into_bound(py);
+        let parts = || {
+            host::put_in(&attributes, "_waiters", host::list::<Py<PyAny>>(py, [])?)?;
+            host::put_in(&attributes, "_done_callbacks", &callbacks)?;
+            host::put_in(&attributes, "_result", none())?;
+            host::put_in(&attributes, "_exception", none())?;
+            host::put_in(&attributes, "_state", this.cell.state().name())?;
+            PyResult::Ok((host::text(py, "_result")?, host::text(py, "_exception")?))
+        };
+        let (result, exception) = parts().inspect_err(|_| {
+            // Without memory it stays as it was.
+            let _ = attributes.del_item(intern!(py, "_condition"));
+        })?;
         // Release pairs with the Acquire in `is_fast`.
         this.mode.store(MOVED, Ordering::Release);
         // Those that are woken find the condition's lock held.
@@ -103,8 +111,8 @@ impl PyFuture {
             Some(fired) => fired.into_iter().try_for_each(|callback| callbacks.append(callback))?,
             None => {
                 match this.cell.replace_outcome(Some(Outcome::Moved)) {
-                    Some(Outcome::Value(value)) => attributes.set_item("_result", value)?,
-                    Some(Outcome::Error(error)) => attributes.set_item("_exception", error)?,
+                    Some(Outcome::Value(value)) => attributes.set_item(result, value)?,
+                    Some(Outcome::Error(error)) => attributes.set_item(exception, error)?,
                     // Cancelled; who collects it looks at it again.
                     _ => drop(this.cell.start()),
                 }
@@ -141,13 +149,13 @@ pub(super) fn takes_no_arguments(
     kwargs: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<()> {
     if let Some((name, _)) = kwargs.and_then(|kwargs| kwargs.iter().next()) {
-        return Err(PyTypeError::new_err(format!(
+        return Err(host::error::<PyTypeError>(format!(
             "Future.__init__() got an unexpected keyword argument '{name}'"
         )));
     }
     if !args.is_empty() {
         let given = args.len() + 1;
-        return Err(PyTypeError::new_err(format!(
+        return Err(host::error::<PyTypeError>(format!(
             "Future.__init__() takes 1 positional argument but {given} were given"
         )));
     }

@@ -8,19 +8,19 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use pyo3::Borrowed;
 use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PySet, PyString, PyTuple};
-use pyo3::{Borrowed, IntoPyObjectExt};
 use ropewalk::exec::{Collector, Futures, Goal, Helper, Watch};
 use ropewalk::wait::Deadline;
 
 use super::error::{Error, future_error};
 use super::future::PyFuture;
-use super::host;
+use super::host::{self, Made};
 use super::timeout::{Given, optional_timeout, unjudged_timeout};
 
 /// Something of `ropewalk._futures_stock`, looked up once.
@@ -94,22 +94,22 @@ struct Sorted {
 }
 
 /// Sorts futures into those that are done and the others. `None` if CPython is to do it.
-fn sort(set: &Bound<'_, PySet>) -> Option<Sorted> {
+fn sort(set: &Bound<'_, PySet>) -> PyResult<Option<Sorted>> {
     let mut sorted = Sorted { done: Vec::new(), others: Vec::new(), failed: false };
-    for future in set {
-        let future = future.cast_into::<PyFuture>().ok()?;
+    let futures = host::iterator(set)?;
+    while let Some(future) = host::next(&futures)? {
+        let Ok(future) = future.cast_into::<PyFuture>() else { return Ok(None) };
         let this = future.get();
         if !this.is_fast() {
-            return None;
+            return Ok(None);
         }
-        if this.cell.state().is_told() {
-            sorted.failed |= this.failed();
-            sorted.done.push(future.unbind());
-        } else {
-            sorted.others.push(future.unbind());
-        }
+        let told = this.cell.state().is_told();
+        sorted.failed |= told && this.failed();
+        let those = if told { &mut sorted.done } else { &mut sorted.others };
+        those.try_reserve(1).map_err(|_| Error::NoMemory)?;
+        those.push(future.unbind());
     }
-    Some(sorted)
+    Ok(Some(sorted))
 }
 
 /// `DoneAndNotDoneFutures(done, not_done)`, the latter being what is left of `all`.
@@ -132,7 +132,7 @@ fn pair<'py>(
     let make = NEW.get_or_try_init(py, || {
         host::attribute(&py.get_type::<PyTuple>(), intern!(py, "__new__")).map(Bound::unbind)
     })?;
-    host::call(make.bind(py), (stock!(py, "DoneAndNotDoneFutures")?, pair), None)
+    host::call(make.bind(py), (stock!(py, "DoneAndNotDoneFutures")?, host::tuple(py, pair)?), None)
 }
 
 /// Wait for the futures in the given sequence to complete.
@@ -166,7 +166,7 @@ pub(crate) fn wait<'py>(
     let py = fs.py();
     let set = host::call(py.get_type::<PySet>().as_any(), (fs,), None)?.cast_into::<PySet>()?;
     let given = return_when.get().map(Borrowed::to_owned);
-    let deadline = match (When::of(given.as_ref()), sort(&set)) {
+    let deadline = match (When::of(given.as_ref()), sort(&set)?) {
         (Some(when), Some(Sorted { mut done, mut others, failed })) => {
             let enough = match when {
                 When::First => !done.is_empty(),
@@ -186,8 +186,8 @@ pub(crate) fn wait<'py>(
     };
     let stock = stock!(py, "wait")?;
     let timeout = match deadline {
-        Some(deadline) => deadline.left().map(|left| left.as_secs_f64()).into_bound_py_any(py)?,
-        None => timeout.get().into_bound_py_any(py)?,
+        Some(deadline) => deadline.left().map(|left| left.as_secs_f64()).made(py)?,
+        None => timeout.get().made(py)?,
     };
     match given {
         Some(return_when) => host::call(stock, (set, timeout, return_when), None),
@@ -290,14 +290,17 @@ impl AsCompleted {
         timeout: Given<'_, 'py>,
     ) -> PyResult<Self> {
         let mut this = Self {
-            futures: Vec::with_capacity(futures.len()),
+            futures: Vec::new(),
             ready: VecDeque::new(),
             pending: 0,
             collector: None,
             deadline: Deadline::NEVER,
             stock: None,
         };
-        for future in futures {
+        this.futures.try_reserve_exact(futures.len()).map_err(|_| Error::NoMemory)?;
+        this.ready.try_reserve_exact(futures.len()).map_err(|_| Error::NoMemory)?;
+        let each = host::iterator(futures)?;
+        while let Some(future) = host::next(&each)? {
             let future = match future.cast_into::<PyFuture>() {
                 Ok(future) if future.get().is_fast() => future,
                 _ => {
@@ -403,7 +406,7 @@ impl Results {
         let left = match self.deadline {
             Some(deadline) => {
                 let left = deadline.left().map_or(f64::INFINITY, |left| left.as_secs_f64());
-                Some(left.into_bound_py_any(py)?)
+                Some(left.made(py)?)
             }
             None => None,
         };
@@ -428,7 +431,7 @@ fn as_raised_in_a_generator(py: Python<'_>, error: PyErr) -> PyErr {
     if !error.is_instance_of::<PyStopIteration>(py) {
         return error;
     }
-    let raised = PyRuntimeError::new_err("generator raised StopIteration");
+    let raised = host::error::<PyRuntimeError>("generator raised StopIteration");
     raised.set_context(py, Some(error.clone_ref(py)));
     raised.set_cause(py, Some(error));
     raised

@@ -25,14 +25,16 @@ use ropewalk::wait::{Deadline, Host, HostSite, ResourceKind};
 use super::{finalization, reporter, signals};
 
 mod guarded;
+mod made;
 mod sent;
 
 use guarded::{PyErr_CheckSignals, PyGILState_Release, PyThreadState_Clear, guarded};
 pub(crate) use guarded::{
-    add, allocate, as_float, attribute, attribute_opt, call, call_method, call0, compare, discard,
-    discard_all, drop_reference, end_weak_references, import, index, is_true, iterator,
-    move_between_sets, next, raise, report_unraisable, repr, subtract, warn,
+    add, allocate, as_float, attribute, attribute_opt, call, call_method, call_tuple, call0,
+    compare, discard, discard_all, drop_reference, end_weak_references, import, index, is_true,
+    iterator, move_between_sets, next, raise, report_unraisable, repr, shown, subtract, warn,
 };
+pub(crate) use made::{Made, Several, Word, dict, error, list, put_in, text, tuple};
 
 // PyO3 declares these as unwinding as well, for those versions of Python.
 unsafe extern "C-unwind" {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use pyo3::exceptions::{PyAttributeError, PyKeyError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{PyDict, PyString};
 
 use super::condition::PyCondition;
 use super::host;
@@ -34,7 +34,7 @@ impl Waiting<'_> {
         self,
         condition: &Bound<'py, PyAny>,
         name: &Bound<'py, PyString>,
-        args: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error: Into<PyErr>>,
+        args: impl host::Several<'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = condition.py();
         host::call_method(condition, intern!(py, "acquire"), ())?;
@@ -63,7 +63,8 @@ impl Inflated {
     }
 
     /// Moves the state out, once: `fill` puts it into the `__dict__`, and wakes who waits in the
-    /// core. They find the condition's lock held until everything is in its place.
+    /// core. They find the condition's lock held until everything is in its place. What can fail
+    /// in it comes first: then it is not moved.
     pub(crate) fn inflate<'py>(
         &self,
         object: &Bound<'py, PyAny>,
@@ -76,11 +77,15 @@ impl Inflated {
         }
         let condition = PyCondition::with_new_lock(py)?.into_bound(py).into_any();
         host::call_method(&condition, intern!(py, "acquire"), ())?;
-        let names = ("_cond", &condition);
+        let names = (intern!(py, "_cond"), &condition);
         let first = host::call_method(&attributes, intern!(py, "setdefault"), names)?;
         let filled = if first.is(&condition) {
             self.is_so.store(true, Ordering::Release);
-            fill(&attributes)
+            fill(&attributes).inspect_err(|_| {
+                // Without memory it stays as it was.
+                self.is_so.store(false, Ordering::Release);
+                let _ = attributes.del_item(intern!(py, "_cond"));
+            })
         } else {
             // Another thread is at it. Once its lock is free, all is done.
             host::call_method(&first, intern!(py, "acquire"), ())?;
@@ -138,7 +143,7 @@ pub(crate) fn delete_part<'py>(
 fn no_part(object: &Bound<'_, PyAny>, name: &Bound<'_, PyString>) -> PyErr {
     match object.get_type().name() {
         Ok(class) => {
-            PyAttributeError::new_err(format!("'{class}' object has no attribute '{name}'"))
+            host::error::<PyAttributeError>(format!("'{class}' object has no attribute '{name}'"))
         }
         Err(error) => error,
     }
@@ -148,7 +153,7 @@ fn no_part(object: &Bound<'_, PyAny>, name: &Bound<'_, PyString>) -> PyErr {
 pub(crate) fn slow<'py>(
     py: Python<'py>,
     name: &Bound<'py, PyString>,
-    args: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error: Into<PyErr>>,
+    args: impl host::Several<'py>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let module = host::import(intern!(py, "ropewalk._parts_slow"))?;
     host::call_method(&module, name, args)

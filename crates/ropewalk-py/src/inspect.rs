@@ -85,7 +85,7 @@ pub(crate) fn set_name(thing: &Bound<'_, PyAny>, name: Name) -> PyResult<()> {
         QueueBase::set_name(queue, &name)?;
     } else if !is_the_stdlibs(thing) {
         let class = class_name(thing);
-        return Err(PyTypeError::new_err(format!("not an object of Ropewalk's: {class}")));
+        return Err(host::error::<PyTypeError>(format!("not an object of Ropewalk's: {class}")));
     }
     Ok(())
 }
@@ -121,7 +121,9 @@ pub(crate) fn lock_owner(lock: &Bound<'_, PyAny>) -> PyResult<(usize, Option<usi
         Ok((core.resource(), core.owner()))
     } else {
         let class = class_name(lock);
-        Err(PyTypeError::new_err(format!("no Lock, RLock or Condition of Ropewalk's: {class}")))
+        Err(host::error::<PyTypeError>(format!(
+            "no Lock, RLock or Condition of Ropewalk's: {class}"
+        )))
     }
 }
 
@@ -149,7 +151,7 @@ fn ask(question: &str) -> Option<String> {
 pub(crate) fn serve() -> PyResult<OsString> {
     // A text: importing `pathlib` takes longer than all the rest.
     let served = insight::serve(ask);
-    served.map(PathBuf::into_os_string).map_err(|error| PyOSError::new_err(error.to_string()))
+    served.map(PathBuf::into_os_string).map_err(|error| host::error::<PyOSError>(error.to_string()))
 }
 
 /// Begin to answer when the program starts a thread or waits.

@@ -9,7 +9,7 @@ use ropewalk::wait::Deadline;
 
 use super::direct::{self, short_ways};
 use super::error::Error;
-use super::host;
+use super::host::{self, Made};
 use super::name::takes_name;
 use super::order;
 use super::origin::{self, Site};
@@ -60,7 +60,7 @@ impl PyLock {
     ) -> PyResult<Self> {
         if !args.is_empty() || kwargs.is_some() {
             // CPython's own takes none, and says so in the words of the running version.
-            host::call(host::cpython_lock(py)?, args.clone(), kwargs)?;
+            host::call_tuple(host::cpython_lock(py)?, args, kwargs)?;
         }
         Ok(Self::make(py))
     }
@@ -145,9 +145,9 @@ impl PyLock {
         self.core.reset_after_fork();
     }
 
-    fn __repr__(slf: &Bound<'_, Self>) -> String {
+    fn __repr__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let state = if slf.get().core.is_held() { "locked" } else { "unlocked" };
-        format!("<{state} _thread.lock object at {:p}>", slf.as_ptr())
+        format!("<{state} _thread.lock object at {:p}>", slf.as_ptr()).made(slf.py())
     }
 }
 

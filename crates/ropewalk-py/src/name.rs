@@ -73,7 +73,7 @@ fn named<'py, T: Named>(name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, T>> {
         return T::make(py, Some(&name));
     }
     let class = name.get_type().name()?;
-    Err(PyTypeError::new_err(format!("name must be a str or None, not {class}")))
+    Err(crate::host::error::<PyTypeError>(format!("name must be a str or None, not {class}")))
 }
 
 /// The constructor in the place of PyO3's.

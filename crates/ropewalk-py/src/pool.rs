@@ -65,7 +65,8 @@ impl PyPool {
         let slow = host::attribute(slf, intern!(py, "_ropewalk_slow_submit"))?;
         let mut all = vec![r#fn];
         all.extend(args);
-        host::call(&slow, PyTuple::new(py, all)?, kwargs)
+        let all = host::call(&py.get_type::<PyTuple>(), (all,), None)?.cast_into()?;
+        host::call_tuple(&slow, &all, kwargs)
     }
 
     /// Starts one more thread if that is what came of it.
@@ -96,12 +97,16 @@ impl PyPool {
                         job.discard(py);
                         return Err(Error::Full.into());
                     }
+                    SubmitError::NoMemory(job) => {
+                        job.discard(py);
+                        return Err(Error::NoMemory.into());
+                    }
                     other => other.into_job(),
                 };
                 reason.discard(py);
                 host::call_method(slf, intern!(py, "_ropewalk_refuse"), ())?;
                 // Its `_shutdown` or `_broken` was set back, which the core does not follow.
-                Err(PyRuntimeError::new_err("cannot schedule new futures after shutdown"))
+                Err(host::error::<PyRuntimeError>("cannot schedule new futures after shutdown"))
             }
         }
     }
@@ -163,7 +168,7 @@ impl PyPool {
         call: (Py<PyAny>, Py<PyTuple>),
     ) -> PyResult<()> {
         let Some(queue) = slf.get().queue() else {
-            return Err(PyRuntimeError::new_err("this pool is not a fast one"));
+            return Err(host::error::<PyRuntimeError>("this pool is not a fast one"));
         };
         host::call_method(slf, intern!(slf.py(), "_ropewalk_refuse"), ())?;
         let job = Job::new(future.unbind(), call.0, call.1, None);

@@ -15,7 +15,7 @@ use ropewalk::wait::Deadline;
 
 use super::error::Error;
 use super::future::{Outcome, PyFuture};
-use super::host;
+use super::host::{self, Made};
 use super::name::Name;
 use super::timeout::Given;
 
@@ -55,7 +55,7 @@ impl Job {
         let future = future.into_bound(py);
         let run = PyFuture::begin(&future);
         let result = match run {
-            Ok(true) => Some(host::call(&function, args.clone(), kwargs.as_ref())),
+            Ok(true) => Some(host::call_tuple(&function, &args, kwargs.as_ref())),
             _ => None,
         };
         // Before anybody can see the end: they are free then, as under CPython's pools, whose
@@ -98,7 +98,10 @@ impl Job {
     fn into_item(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
         let function = self.function.into_bound(py);
         let Some(future) = self.future else { return Ok(function) };
-        let kwargs = self.kwargs.map_or_else(|| PyDict::new(py), |kwargs| kwargs.into_bound(py));
+        let kwargs = match self.kwargs {
+            Some(kwargs) => kwargs.into_bound(py),
+            None => host::dict(py)?,
+        };
         let module = host::import(intern!(py, "ropewalk.concurrent.futures.thread"))?;
         host::call_method(&module, intern!(py, "_make_item"), (future, function, self.args, kwargs))
     }
@@ -379,8 +382,8 @@ impl PyWorkQueue {
     }
 
     /// Return the approximate size of the queue (not reliable!).
-    fn qsize(&self) -> usize {
-        self.core.pending()
+    fn qsize<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.core.pending().made(py)
     }
 
     /// Return True if the queue is empty, False otherwise (not reliable!).

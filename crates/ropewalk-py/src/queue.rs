@@ -23,16 +23,16 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{IntoPyDict, PyBool, PyDict, PyList, PyString, PyTuple, PyType};
+use pyo3::types::{PyBool, PyDict, PyType};
 use ropewalk::queue::{GetError, JoinError, PutError};
 use ropewalk::wait::Deadline;
 
 use super::direct;
 use super::error::Error;
-use super::host;
+use super::host::{self, Made};
 use super::origin::{self, Site};
 use super::queue_core::{Core, GetFailed, Item, PutFailed};
-use super::queue_parts::{self, Held, Parts};
+use super::queue_parts::{self, Held, Parts, not_blocking};
 use super::queue_timeout::Patience;
 use super::runtime::generic_alias;
 use super::timeout::Given;
@@ -58,13 +58,13 @@ pub(crate) struct QueueBase {
 fn slow<'py>(
     py: Python<'py>,
     name: &str,
-    args: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error: Into<PyErr>>,
+    args: impl host::Several<'py>,
 ) -> PyResult<Bound<'py, PyAny>> {
     static SLOW: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let module = SLOW.get_or_try_init(py, || {
         host::import(intern!(py, "ropewalk._queue_slow")).map(Bound::unbind)
     })?;
-    host::call_method(module.bind(py), &PyString::new(py, name), args)
+    host::call_method(module.bind(py), &host::text(py, name)?, args)
 }
 
 /// The argument as it was given, for the slow way, which looks at it only when it has to.
@@ -73,11 +73,6 @@ fn block_or_true<'py>(py: Python<'py>, block: Given<'_, 'py>) -> Bound<'py, PyAn
         Some(block) => block.to_owned(),
         None => PyBool::new(py, true).to_owned().into_any(),
     }
-}
-
-/// The keywords of a `put` and a `get` that do not wait.
-fn not_blocking(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
-    [(intern!(py, "block"), false)].into_py_dict(py)
 }
 
 /// The core's limit for a `maxsize`: no limit is 0.
@@ -348,8 +343,9 @@ impl QueueBase {
 impl QueueBase {
     /// Becomes fast: for `__init__`. False if it was made before, in one way or the other.
     fn _ropewalk_start(&self, kind: &str, maxsize: isize, own_put_and_get: bool) -> PyResult<bool> {
-        let core = Core::new(kind, limit(maxsize), self.site.origin())
-            .ok_or_else(|| PyRuntimeError::new_err(format!("no such kind of queue: {kind}")))?;
+        let core = Core::new(kind, limit(maxsize), self.site.origin()).ok_or_else(|| {
+            host::error::<PyRuntimeError>(format!("no such kind of queue: {kind}"))
+        })?;
         if self.never_fast.load(Ordering::Relaxed) || self.core.set(core).is_err() {
             return Ok(false);
         }
@@ -385,7 +381,7 @@ impl QueueBase {
     fn qsize<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         match slf.get().len() {
-            Some(len) => Ok(len.into_pyobject(py)?.into_any()),
+            Some(len) => len.made(py),
             None => slow(py, "qsize", (slf,)),
         }
     }
@@ -457,8 +453,8 @@ impl QueueBase {
     }
 
     /// `unfinished_tasks` while it is fast.
-    fn _ropewalk_get_unfinished(&self) -> Option<isize> {
-        self.fast().map(Core::unfinished)
+    fn _ropewalk_get_unfinished<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.fast().map(Core::unfinished).made(py)
     }
 
     fn _ropewalk_set_unfinished(&self, tasks: isize) {
@@ -484,8 +480,8 @@ impl QueueBase {
     }
 
     /// `maxsize` while it is fast.
-    fn _ropewalk_get_maxsize(&self) -> Option<isize> {
-        self.fast().map(|_| self.maxsize.load(Ordering::Relaxed))
+    fn _ropewalk_get_maxsize<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.fast().map(|_| self.maxsize.load(Ordering::Relaxed)).made(py)
     }
 
     fn _ropewalk_set_maxsize(&self, maxsize: isize) {
@@ -511,28 +507,35 @@ impl QueueBase {
         let py = slf.py();
         let Some(core) = slf.get().fast() else { return Ok(()) };
         // Everything that can fail or run code of the user comes first.
+        queue_parts::room_for(core.len())?;
         let queue = match core {
             Core::Fifo(_) => {
                 let collections = host::import(intern!(py, "collections"))?;
                 host::call_method(&collections, intern!(py, "deque"), ())?
             }
-            Core::Lifo(_) | Core::Priority(_) => PyList::empty(py).into_any(),
+            Core::Lifo(_) | Core::Priority(_) => host::list::<Item>(py, [])?.into_any(),
         };
         let append = host::attribute(&queue, intern!(py, "append"))?;
         let (lock, [not_empty, not_full, all_tasks_done]) = slf.get().new_parts(py)?;
-        let maxsize = slf.get().maxsize.load(Ordering::Relaxed).into_pyobject(py)?.into_any();
         let others = [
-            ("maxsize", maxsize),
+            ("maxsize", slf.get().maxsize.load(Ordering::Relaxed).made(py)?),
             ("queue", queue),
             ("not_empty", not_empty.into_any()),
             ("not_full", not_full.into_any()),
             ("all_tasks_done", all_tasks_done.into_any()),
+            ("unfinished_tasks", 0.made(py)?),
+            (shutdown_name(py), false.made(py)?),
         ];
+        let others: Vec<_> = others
+            .into_iter()
+            .map(|(name, value)| Ok((host::text(py, name)?, value)))
+            .collect::<PyResult<_>>()?;
         let attributes = host::attribute(slf, intern!(py, "__dict__"))?.cast_into::<PyDict>()?;
         // Held until everything is in its place: who finds it waits for that.
         lock.get().core.acquire().map_err(Error::from)?;
         let lock = Held(lock);
-        let first = host::call_method(&attributes, intern!(py, "setdefault"), ("mutex", &lock.0))?;
+        let mutex = intern!(py, "mutex");
+        let first = host::call_method(&attributes, intern!(py, "setdefault"), (mutex, &lock.0))?;
         if !first.is(&lock.0) {
             // Another thread is at it. Once its lock is free, all is done.
             host::call_method(&first, intern!(py, "acquire"), ())?;
@@ -542,23 +545,21 @@ impl QueueBase {
         let moved = others.iter().try_for_each(|(name, value)| attributes.set_item(name, value));
         match moved.and_then(|()| Ok(core.retire().map_err(Error::from)?)) {
             Ok(Some(contents)) => {
-                attributes.set_item("unfinished_tasks", contents.unfinished)?;
-                attributes.set_item(shutdown_name(py), contents.shut_down)?;
+                let unfinished = host::put_in(&attributes, "unfinished_tasks", contents.unfinished);
+                let shutdown = host::put_in(&attributes, shutdown_name(py), contents.shut_down);
                 if let Some(name) = core.name() {
-                    slow(py, "set_name", (slf, &*name))?;
+                    slow(py, "set_name", (slf, name.as_ref()))?;
                 }
-                contents
-                    .items
-                    .into_iter()
-                    .try_for_each(|item| host::call(&append, (item,), None).map(drop))
+                // Without memory for one, the others are moved all the same.
+                let append = |item| host::call(&append, (item,), None).map(drop);
+                contents.items.into_iter().map(append).fold(unfinished.and(shutdown), Result::and)
             }
             Ok(None) => Ok(()),
             Err(error) => {
-                // Interrupted while another thread compared two items: it stays as it was.
-                for (name, _) in &others {
-                    host::call_method(&attributes, intern!(py, "pop"), (name, py.None()))?;
-                }
-                attributes.del_item("mutex")?;
+                // Interrupted while another thread compared two items, or without memory: it stays
+                // as it was. Some of them may not be there yet.
+                let names = others.iter().map(|(name, _)| name).chain([mutex]);
+                names.for_each(|name| drop(attributes.del_item(name)));
                 Err(error)
             }
         }

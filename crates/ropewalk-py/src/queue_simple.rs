@@ -13,7 +13,7 @@ use ropewalk::wait::Deadline;
 
 use super::direct::{self, short_ways};
 use super::error::Error;
-use super::host;
+use super::host::{self, Made};
 use super::name::takes_name;
 use super::origin::{self, Site};
 use super::queue_core::Item;
@@ -76,7 +76,9 @@ impl PySimpleQueue {
                 .is(&host::attribute(&py.get_type::<PyAny>(), intern!(py, "__init__"))?)
         {
             let what = if args.is_empty() { "keyword" } else { "positional" };
-            return Err(PyTypeError::new_err(format!("SimpleQueue() takes no {what} arguments")));
+            return Err(host::error::<PyTypeError>(format!(
+                "SimpleQueue() takes no {what} arguments"
+            )));
         }
         Ok(Self::make(py))
     }
@@ -150,8 +152,8 @@ impl PySimpleQueue {
     }
 
     /// Return the approximate size of the queue (not reliable!).
-    fn qsize(&self) -> usize {
-        self.core.len()
+    fn qsize<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.core.len().made(py)
     }
 
     /// See PEP 585

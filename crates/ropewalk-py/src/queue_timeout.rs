@@ -11,10 +11,9 @@ use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyFloat;
 use ropewalk::wait::Deadline;
 
-use super::host;
+use super::host::{self, Made};
 use super::timeout::{Given, TIMEOUT_MAX, after, judged, plain, usual_seconds};
 
 /// How long an operation may wait.
@@ -45,7 +44,7 @@ impl<'py> Patience<'py> {
             Some(seconds) if seconds < 0.0 => Err(negative()),
             Some(seconds) if seconds <= TIMEOUT_MAX => Ok(Self::Until(after(seconds))),
             _ if host::compare(&value, CompareOp::Lt, 0)? => Err(negative()),
-            _ => Ok(Self::Odd(host::add(&PyFloat::new(py, 0.0), &value)?)),
+            _ => Ok(Self::Odd(host::add(&0.0.made(py)?, &value)?)),
         }
     }
 
@@ -94,7 +93,7 @@ pub(crate) fn simple_queue_arguments<'py>(
 }
 
 fn negative() -> PyErr {
-    PyValueError::new_err("'timeout' must be a non-negative number")
+    host::error::<PyValueError>("'timeout' must be a non-negative number")
 }
 
 /// CPython's own `SimpleQueue`. First called when the module is made, before anybody replaced it.

@@ -9,6 +9,7 @@ use ropewalk::sync::{Held, RLock, Saved};
 
 use super::direct::{self, short_ways};
 use super::error::Error;
+use super::host::{self, Made};
 use super::lock::{self, lock_short_ways};
 use super::name::takes_name;
 use super::order;
@@ -43,7 +44,7 @@ impl Drop for PyRLock {
 /// How CPython 3.15 refuses arguments: in a function's words, a wrong keyword first.
 fn no_arguments(args: &Bound<'_, PyTuple>, kwargs: Option<&Bound<'_, PyDict>>) -> PyErr {
     let keyword = kwargs.and_then(|it| it.keys().get_item(0).ok());
-    PyTypeError::new_err(match (keyword, args.len()) {
+    host::error::<PyTypeError>(match (keyword, args.len()) {
         (Some(keyword), _) => format!("RLock() got an unexpected keyword argument '{keyword}'"),
         (None, 1) => "RLock() takes 0 positional arguments but 1 was given".to_owned(),
         (None, n) => format!("RLock() takes 0 positional arguments but {n} were given"),
@@ -133,14 +134,16 @@ impl PyRLock {
     }
 
     /// For internal use by reentrancy tests.
-    fn _recursion_count(&self) -> usize {
-        self.core.depth()
+    fn _recursion_count<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.core.depth().made(py)
     }
 
     /// For internal use by `threading.Condition`: releases it however often it is held.
-    fn _release_save(&self) -> Result<(usize, usize), Error> {
-        let owner = self.core.owner().unwrap_or(0);
-        Ok((self.core.release_all()?.0, owner))
+    fn _release_save<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        // First of all, while the lock is held: there may be no memory for it.
+        let saved = host::tuple(py, (self.core.depth(), self.core.owner().unwrap_or(0)))?;
+        self.core.release_all().map_err(Error::from)?;
+        Ok(saved)
     }
 
     /// For internal use by `threading.Condition`: acquires it as often as it was held.
@@ -160,12 +163,13 @@ impl PyRLock {
         self.core.reset_after_fork();
     }
 
-    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+    fn __repr__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let core = &slf.get().core;
         let state = if core.is_held() { "locked" } else { "unlocked" };
         let class = super::runtime::type_name(slf.as_any())?;
         let (owner, count) = (core.owner().unwrap_or(0), core.depth_hint());
-        Ok(format!("<{state} {class} object owner={owner} count={count} at {:p}>", slf.as_ptr()))
+        let at = slf.as_ptr();
+        format!("<{state} {class} object owner={owner} count={count} at {at:p}>").made(slf.py())
     }
 }
 

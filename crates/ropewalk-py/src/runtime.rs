@@ -42,7 +42,7 @@ pub(crate) fn address(object: &Bound<'_, PyAny>) -> String {
 
 /// What pickling and copying an object say that has, in CPython, an unpicklable `what` inside.
 pub(crate) fn cannot_pickle(what: &str) -> PyErr {
-    PyTypeError::new_err(format!("cannot pickle '{what}' object"))
+    host::error::<PyTypeError>(format!("cannot pickle '{what}' object"))
 }
 
 /// `Class[object]`.
@@ -82,7 +82,7 @@ pub(crate) fn set_deadlock_mode(mode: &str) -> PyResult<()> {
         "report" => watch::Mode::Report,
         "off" => watch::Mode::Off,
         other => {
-            return Err(PyValueError::new_err(format!(
+            return Err(host::error::<PyValueError>(format!(
                 "deadlock mode must be 'raise', 'report' or 'off', not '{other}'"
             )));
         }
@@ -115,7 +115,7 @@ pub(crate) fn set_reporter(function: Py<PyAny>) {
 #[pyfunction]
 pub(crate) fn set_suspect_grace(seconds: f64) -> PyResult<()> {
     let grace = std::time::Duration::try_from_secs_f64(seconds)
-        .map_err(|error| PyValueError::new_err(error.to_string()))?;
+        .map_err(|error| host::error::<PyValueError>(error.to_string()))?;
     watch::set_grace(grace);
     Ok(())
 }

@@ -13,7 +13,7 @@ use ropewalk::sync::Semaphore;
 
 use super::direct::{self, short_ways};
 use super::error::Error;
-use super::host;
+use super::host::{self, Made};
 use super::inflated::{Inflated, delete_part, own_state, part, slow};
 use super::making::short_making;
 use super::name::Name;
@@ -61,10 +61,12 @@ impl PySemaphore {
             None => 1,
             Some(value) => {
                 if host::compare(&value, CompareOp::Lt, 0)? {
-                    return Err(PyValueError::new_err("semaphore initial value must be >= 0"));
+                    return Err(host::error::<PyValueError>(
+                        "semaphore initial value must be >= 0",
+                    ));
                 }
                 let value = whole_number(&value).ok_or_else(|| {
-                    PyValueError::new_err("semaphore initial value must be a whole number")
+                    host::error::<PyValueError>("semaphore initial value must be a whole number")
                 })?;
                 // So many are as good as the infinity that some programs give.
                 value.min(Semaphore::MAX_PERMITS)
@@ -119,7 +121,7 @@ impl PySemaphore {
         if slf.get().inflated.is_so() {
             return part(slf, &Self::inflate(slf)?, intern!(py, "_initial_value"));
         }
-        Ok(slf.get().bound.load(Ordering::Relaxed).into_pyobject(py)?.into_any())
+        slf.get().bound.load(Ordering::Relaxed).made(py)
     }
 
     /// Moves the state into attributes.
@@ -127,10 +129,16 @@ impl PySemaphore {
         let (py, this) = (slf.py(), slf.get());
         this.inflated.inflate(slf, |attributes| {
             if this.core.is_to_be_bounded() {
-                let bound = this.bound.load(Ordering::Relaxed);
+                let bound = this.bound.load(Ordering::Relaxed).made(py)?;
                 attributes.set_item(intern!(py, "_initial_value"), bound)?;
             }
-            attributes.set_item(intern!(py, "_value"), this.core.retire())
+            let before = this.core.permits();
+            attributes.set_item(intern!(py, "_value"), before.made(py)?)?;
+            let permits = this.core.retire();
+            if permits != before {
+                attributes.set_item(intern!(py, "_value"), permits.made(py)?)?;
+            }
+            Ok(())
         })
     }
 
@@ -198,7 +206,7 @@ impl PySemaphore {
         };
         if !blocks {
             if timeout.not_none().is_some() {
-                return Err(PyValueError::new_err(
+                return Err(host::error::<PyValueError>(
                     "can't specify timeout for non-blocking acquire",
                 ));
             }
@@ -235,7 +243,7 @@ impl PySemaphore {
             None => 1,
             Some(n) => {
                 if host::compare(&n, CompareOp::Lt, 1)? {
-                    return Err(PyValueError::new_err("n must be one or more"));
+                    return Err(host::error::<PyValueError>("n must be one or more"));
                 }
                 let Ok(n) = host::index(&n) else {
                     // CPython adds any number to its count.
@@ -270,7 +278,7 @@ impl PySemaphore {
         if slf.get().inflated.is_so() {
             return part(slf, &Self::inflate(slf)?, intern!(py, "_value"));
         }
-        Ok(slf.get().core.permits().into_pyobject(py)?.into_any())
+        slf.get().core.permits().made(py)
     }
 
     #[setter(_value)]
@@ -308,16 +316,16 @@ impl PySemaphore {
         slow(slf.py(), intern!(slf.py(), "restore"), (slf, state)).map(host::discard)
     }
 
-    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+    fn __repr__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let this = slf.get();
         let (class, at) = (type_name(slf.as_any())?, address(slf.as_any()));
-        let value = Self::_value(slf)?;
-        Ok(if this.core.is_to_be_bounded() {
-            let bound = Self::bound(slf)?;
-            format!("<{class} at {at}: value={value}/{bound}>")
+        let value = host::shown(&Self::_value(slf)?)?;
+        let bound = if this.core.is_to_be_bounded() {
+            format!("/{}", host::shown(&Self::bound(slf)?)?)
         } else {
-            format!("<{class} at {at}: value={value}>")
-        })
+            String::new()
+        };
+        format!("<{class} at {at}: value={value}{bound}>").made(slf.py())
     }
 }
 

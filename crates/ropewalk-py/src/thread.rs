@@ -7,16 +7,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyDict, PyString, PyTuple};
 use pyo3::{ffi, intern};
 use ropewalk::sync::ThreadLife;
 use ropewalk::wait::ResourceKind;
 use ropewalk::{wait, watch};
 
 use super::error::Error;
+use super::finalization;
+use super::host::{self, Made};
 use super::runtime::cannot_pickle;
 use super::timeout::{Given, join_timeout, optional_timeout};
-use super::{finalization, host};
 
 /// One thread as the runtime sees it. Made by `Thread`, told by the thread itself.
 #[pyclass(frozen, weakref, module = "ropewalk._ropewalk", name = "ThreadHandle")]
@@ -83,6 +84,11 @@ impl Drop for EndOfThread {
 }
 
 impl ThreadHandle {
+    /// The thread's ident, once it has begun.
+    fn word(&self) -> Option<usize> {
+        Some(self.ident.load(Ordering::Relaxed)).filter(|ident| *ident != 0)
+    }
+
     fn kept_name(&self) -> Option<Arc<str>> {
         self.name.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -120,7 +126,7 @@ impl ThreadHandle {
         start: &Bound<'py, PyAny>,
         function: Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let result = host::call(start, (function, ()), None)?;
+        let result = host::call(start, (function, PyTuple::empty(start.py())), None)?;
         self.spawned.store(true, Ordering::Relaxed);
         Ok(result)
     }
@@ -168,7 +174,7 @@ impl ThreadHandle {
         let dict = unsafe {
             let dict = ffi::PyThreadState_GetDict();
             if dict.is_null() {
-                return Err(PyRuntimeError::new_err("this thread has no state"));
+                return Err(host::error::<PyRuntimeError>("this thread has no state"));
             }
             Bound::from_borrowed_ptr(py, dict)
         };
@@ -219,25 +225,25 @@ impl ThreadHandle {
     }
 
     #[getter]
-    fn ident(&self) -> Option<usize> {
-        Some(self.ident.load(Ordering::Relaxed)).filter(|ident| *ident != 0)
+    fn ident<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.word().made(py)
     }
 
     #[getter]
-    fn native_id(&self) -> Option<u64> {
-        Some(self.native_id.load(Ordering::Relaxed)).filter(|id| *id != 0)
+    fn native_id<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Some(self.native_id.load(Ordering::Relaxed)).filter(|id| *id != 0).made(py)
     }
 
     #[getter]
-    fn name(&self) -> String {
-        self.kept_name().map_or_else(String::new, |name| name.to_string())
+    fn name<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.kept_name().as_deref().unwrap_or_default().made(py)
     }
 
     #[setter]
     fn set_name(&self, name: &Bound<'_, PyString>) {
         // A name may have characters that UTF-8 does not have. Ours is for reports.
         let name: Arc<str> = Arc::from(name.to_string_lossy());
-        if let Some(thread) = self.ident().filter(|_| !self.is_ended()).and_then(wait::find) {
+        if let Some(thread) = self.word().filter(|_| !self.is_ended()).and_then(wait::find) {
             thread.set_name(name.clone());
         }
         *self.name.lock().unwrap_or_else(PoisonError::into_inner) = Some(name);

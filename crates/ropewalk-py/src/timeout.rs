@@ -11,10 +11,10 @@ use std::time::Duration;
 use pyo3::basic::CompareOp;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt};
-use pyo3::{Borrowed, IntoPyObjectExt, intern};
+use pyo3::{Borrowed, intern};
 use ropewalk::wait::Deadline;
 
-use super::host;
+use super::host::{self, Made};
 
 /// An argument that may be left out; unlike with `Option`, a `None` that was given is seen.
 #[derive(Debug, Clone, Copy, Default)]
@@ -131,7 +131,7 @@ fn plain_blocking<'py>(py: Python<'py>, blocking: Given<'_, 'py>) -> PyResult<Bo
 /// A timeout as CPython's own lock takes it, without code of the program's, which runs once.
 pub(crate) fn plain<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     if value.is_instance_of::<PyFloat>() {
-        return Ok(PyFloat::new(value.py(), value.extract()?).into_any());
+        return value.extract::<f64>()?.made(value.py());
     }
     as_int(value)
 }
@@ -193,7 +193,7 @@ pub(crate) fn judged(py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<Deadl
 pub(crate) fn added_timeout(py: Python<'_>, timeout: Given<'_, '_>) -> PyResult<Deadline> {
     let Some(value) = timeout.not_none() else { return Ok(Deadline::NEVER) };
     if usual_seconds(&value).is_none() {
-        let sum = host::add(&PyFloat::new(py, 0.0), &value)?;
+        let sum = host::add(&0.0.made(py)?, &value)?;
         if py.version_info() < (3, 14) && !host::compare(&value, CompareOp::Gt, 0)? {
             let past = host::compare(&sum, CompareOp::Le, 0)?;
             return Ok(if past { Deadline::PAST } else { Deadline::NEVER });
@@ -231,9 +231,7 @@ impl<'py> End<'py> {
     pub(crate) fn left(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         match self {
             Self::At(deadline) if deadline.has_passed() => Ok(None),
-            Self::At(deadline) => {
-                deadline.left().map(|left| left.as_secs_f64()).into_bound_py_any(py).map(Some)
-            }
+            Self::At(deadline) => deadline.left().map(|left| left.as_secs_f64()).made(py).map(Some),
             Self::Sum(end) => {
                 let left = host::subtract(end, &now(py)?)?;
                 Ok(if host::compare(&left, CompareOp::Le, 0)? { None } else { Some(left) })

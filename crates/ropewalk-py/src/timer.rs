@@ -60,7 +60,7 @@ impl TimerHandle {
     /// Start the interval. Once only.
     fn start(&self) -> PyResult<()> {
         self.core.start().map_err(|error| {
-            PyRuntimeError::new_err(match error {
+            host::error::<PyRuntimeError>(match error {
                 StartError::Started => "threads can only be started once",
                 _ => "can't start new thread",
             })

@@ -6,8 +6,10 @@ use pyo3::basic::CompareOp;
 use pyo3::exceptions::{PyAttributeError, PyBaseException, PyTypeError};
 use pyo3::ffi::Py_ssize_t;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFloat, PyList, PySet, PyString, PyTuple, PyType};
-use pyo3::{BoundObject, PyErr, ffi};
+use pyo3::types::{PyDict, PyFloat, PySet, PyString, PyTuple, PyType};
+use pyo3::{PyErr, ffi};
+
+use super::made::{Made, Several, error, vector, vector_count};
 
 /// Keeps a thread that the interpreter tries to end from being unwound further.
 struct StayHere;
@@ -54,12 +56,15 @@ type Object = *mut ffi::PyObject;
 guarded_calls! {
     PyErr_CheckSignals() -> c_int;
     PyObject_Call(callable: Object, args: Object, kwargs: Object) -> Object;
+    PyObject_VectorcallDict(callable: Object, args: *const Object, count: usize, kwargs: Object) -> Object;
     PyObject_CallNoArgs(callable: Object) -> Object;
     PyObject_GetAttr(object: Object, name: Object) -> Object;
     PyObject_GetIter(object: Object) -> Object;
     PyObject_IsTrue(object: Object) -> c_int;
     PyObject_Repr(object: Object) -> Object;
+    PyObject_Str(object: Object) -> Object;
     PyIter_Next(iterator: Object) -> Object;
+    PyList_New(length: Py_ssize_t) -> Object;
     PyNumber_Add(left: Object, right: Object) -> Object;
     PyNumber_Subtract(left: Object, right: Object) -> Object;
     PyNumber_Index(object: Object) -> Object;
@@ -93,10 +98,28 @@ pub(crate) fn call0<'py>(callable: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Py
 /// As [`call0`], with arguments.
 pub(crate) fn call<'py>(
     callable: &Bound<'py, PyAny>,
-    args: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error: Into<PyErr>>,
+    args: impl Several<'py>,
     kwargs: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let args = args.into_pyobject(callable.py()).map_err(Into::into)?;
+    let args = args.objects(callable.py())?;
+    let args = args.as_ref();
+    let (vector, count) = (vector(args), vector_count(args));
+    let kwargs = kwargs.map_or(std::ptr::null_mut(), Bound::as_ptr);
+    // SAFETY: as in `call0`; so many arguments, with a free place before them; `kwargs` is null or a
+    // dict.
+    unsafe {
+        let arguments = vector.as_ptr().add(1);
+        let result = PyObject_VectorcallDict(callable.as_ptr(), arguments, count, kwargs);
+        Bound::from_owned_ptr_or_err(callable.py(), result)
+    }
+}
+
+/// As [`call`], with arguments that are in a tuple.
+pub(crate) fn call_tuple<'py>(
+    callable: &Bound<'py, PyAny>,
+    args: &Bound<'py, PyTuple>,
+    kwargs: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Bound<'py, PyAny>> {
     let kwargs = kwargs.map_or(std::ptr::null_mut(), Bound::as_ptr);
     // SAFETY: as in `call0`; `kwargs` is null or a dict.
     unsafe {
@@ -138,7 +161,7 @@ pub(crate) fn attribute_opt<'py>(
 pub(crate) fn call_method<'py>(
     object: &Bound<'py, PyAny>,
     name: &Bound<'py, PyString>,
-    args: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error: Into<PyErr>>,
+    args: impl Several<'py>,
 ) -> PyResult<Bound<'py, PyAny>> {
     call(&attribute(object, name)?, args, None)
 }
@@ -156,10 +179,10 @@ pub(crate) fn is_true(object: &Bound<'_, PyAny>) -> PyResult<bool> {
 pub(crate) fn compare<'py>(
     left: &Bound<'py, PyAny>,
     operator: CompareOp,
-    right: impl IntoPyObject<'py, Error: Into<PyErr>>,
+    right: impl Made<'py>,
 ) -> PyResult<bool> {
     let py = left.py();
-    let right = right.into_pyobject(py).map_err(Into::into)?.into_any().into_bound();
+    let right = right.made(py)?;
     // SAFETY: attached; valid objects and one of the six operators.
     match unsafe { PyObject_RichCompareBool(left.as_ptr(), right.as_ptr(), operator as c_int) } {
         -1 => Err(PyErr::fetch(py)),
@@ -204,6 +227,13 @@ pub(crate) fn repr(object: &Bound<'_, PyAny>) -> PyResult<String> {
     let repr =
         unsafe { Bound::from_owned_ptr_or_err(object.py(), PyObject_Repr(object.as_ptr())) }?;
     repr.extract()
+}
+
+/// `str(object)`, which may be code of the user.
+pub(crate) fn shown(object: &Bound<'_, PyAny>) -> PyResult<String> {
+    // SAFETY: as in `call0`.
+    let text = unsafe { Bound::from_owned_ptr_or_err(object.py(), PyObject_Str(object.as_ptr())) }?;
+    Ok(text.cast::<PyString>()?.to_string_lossy().into_owned())
 }
 
 /// `iter(object)`, which may be code of the user.
@@ -281,13 +311,37 @@ pub(crate) unsafe fn drop_reference(object: *mut ffi::PyObject) {
     unsafe { Py_DecRef(object) };
 }
 
-/// Drops several. Python's lists know how to end a long chain of containers without recursion: a
-/// queue in a queue in a queue ...
-pub(crate) fn discard_all(py: Python<'_>, objects: Vec<Py<PyAny>>) {
-    if !objects.is_empty()
-        && let Ok(objects) = PyList::new(py, objects)
-    {
-        discard(objects.into_any());
+/// So many objects are dropped together: a list of all of them might take memory that is not there.
+const TOGETHER: usize = 256;
+
+/// Drops several, the last one first. Python's lists know how to end a long chain of containers
+/// without recursion: a queue in a queue in a queue ...
+pub(crate) fn discard_all(py: Python<'_>, mut objects: Vec<Py<PyAny>>) {
+    if objects.is_empty() {
+        return;
+    }
+    // We may be on the way of an exception, which that of a list without memory would replace.
+    let error = PyErr::take(py);
+    while !objects.is_empty() {
+        let count = objects.len().min(TOGETHER);
+        let together = objects.drain(objects.len() - count..);
+        // SAFETY: attached. The list is new, and each of its places is filled, with a reference of
+        // ours.
+        unsafe {
+            let list = PyList_New(count.cast_signed());
+            if list.is_null() {
+                ffi::PyErr_Clear();
+                together.rev().for_each(|object| discard(object.into_bound(py)));
+                continue;
+            }
+            for (place, object) in together.enumerate() {
+                ffi::PyList_SET_ITEM(list, place.cast_signed(), object.into_ptr());
+            }
+            drop_reference(list);
+        }
+    }
+    if let Some(error) = error {
+        error.restore(py);
     }
 }
 
@@ -303,11 +357,11 @@ pub(crate) fn raise(object: &Bound<'_, PyAny>) -> PyErr {
         Ok(class) if class.is_subclass_of::<PyBaseException>().unwrap_or(false) => {
             match call0(object) {
                 Ok(error) if error.is_instance_of::<PyBaseException>() => raise(&error),
-                Ok(_) => PyTypeError::new_err("exceptions must derive from BaseException"),
+                Ok(_) => error::<PyTypeError>("exceptions must derive from BaseException"),
                 Err(error) => error,
             }
         }
-        _ => PyTypeError::new_err("exceptions must derive from BaseException"),
+        _ => error::<PyTypeError>("exceptions must derive from BaseException"),
     }
 }
 

@@ -26,13 +26,19 @@ impl<J> Jobs<J> {
         self.len() == 0
     }
 
-    pub(super) fn push(&mut self, job: J, priority: i64) {
-        if priority == 0 {
-            self.usual.push_back(job);
-        } else {
-            self.others.entry(priority).or_default().push_back(job);
-            self.others_len += 1;
+    /// Adds a job; gives it back if there is no memory.
+    pub(super) fn push(&mut self, job: J, priority: i64) -> Result<(), J> {
+        let jobs = match priority {
+            0 => &mut self.usual,
+            _ => self.others.entry(priority).or_default(),
+        };
+        if jobs.len() == jobs.capacity() && jobs.try_reserve(1).is_err() {
+            self.others.retain(|_, jobs| !jobs.is_empty());
+            return Err(job);
         }
+        jobs.push_back(job);
+        self.others_len += usize::from(priority != 0);
+        Ok(())
     }
 
     pub(super) fn pop(&mut self) -> Option<J> {
@@ -61,6 +67,11 @@ impl<J> Jobs<J> {
     pub(super) fn take_all(&mut self) -> Self {
         std::mem::replace(self, Self::new())
     }
+
+    /// All of them in their order; those of the usual priority stay in the memory that they have.
+    pub(super) fn into_vec(mut self) -> Vec<J> {
+        if self.others_len == 0 { self.usual.into() } else { self.by_ref().collect() }
+    }
 }
 
 impl<J> Iterator for Jobs<J> {
@@ -81,7 +92,7 @@ mod tests {
         for (job, priority) in
             [("a", 0), ("low", -1), ("high", 2), ("b", 0), ("higher", 3), ("high too", 2)]
         {
-            jobs.push(job, priority);
+            jobs.push(job, priority).unwrap();
         }
         assert_eq!(jobs.len(), 6);
         assert_eq!(jobs.iter().count(), 6);

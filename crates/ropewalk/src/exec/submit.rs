@@ -30,6 +30,8 @@ pub enum SubmitError<J> {
     Broken(J),
     /// The wait for a place ended early.
     Wait(J, WaitError),
+    /// There is no memory for one job more.
+    NoMemory(J),
     /// There is no thread and none could be started. Only [`ThreadPool`](super::ThreadPool) says so.
     NoThread(J),
 }
@@ -43,6 +45,7 @@ impl<J> SubmitError<J> {
             | Self::ShutDown(job)
             | Self::Broken(job)
             | Self::Wait(job, _)
+            | Self::NoMemory(job)
             | Self::NoThread(job) => job,
         }
     }
@@ -54,6 +57,7 @@ impl<J> SubmitError<J> {
             Self::ShutDown(job) => SubmitError::ShutDown(other(job)),
             Self::Broken(job) => SubmitError::Broken(other(job)),
             Self::Wait(job, error) => SubmitError::Wait(other(job), error),
+            Self::NoMemory(job) => SubmitError::NoMemory(other(job)),
             Self::NoThread(job) => SubmitError::NoThread(other(job)),
         }
     }
@@ -66,6 +70,7 @@ impl<J> fmt::Display for SubmitError<J> {
             Self::ShutDown(_) => f.write_str("the pool is shut down"),
             Self::Broken(_) => f.write_str("the pool is broken"),
             Self::Wait(_, error) => error.fmt(f),
+            Self::NoMemory(_) => f.write_str("there is no memory for one job more"),
             Self::NoThread(_) => f.write_str("the pool has no thread and none could be started"),
         }
     }
@@ -78,6 +83,7 @@ impl<J> fmt::Debug for SubmitError<J> {
             Self::ShutDown(_) => "ShutDown",
             Self::Broken(_) => "Broken",
             Self::Wait(..) => "Wait",
+            Self::NoMemory(_) => "NoMemory",
             Self::NoThread(_) => "NoThread",
         };
         f.debug_struct(name).finish_non_exhaustive()
@@ -100,7 +106,9 @@ impl<J> WorkQueue<J> {
                 Phase::ShutDown => return Err(SubmitError::ShutDown(job)),
                 Phase::Broken => return Err(SubmitError::Broken(job)),
             }
-            state.jobs.push(job, priority);
+            if let Err(job) = state.jobs.push(job, priority) {
+                return Err(SubmitError::NoMemory(job));
+            }
             let wake = state.wants_wake();
             let spawn = !(state.defers && state.has_scout()) && state.claim();
             self.note(&state);

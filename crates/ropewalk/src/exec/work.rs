@@ -219,7 +219,7 @@ impl<J> WorkQueue<J> {
         };
         self.wake_submitters();
         self.tell_attendants();
-        jobs.collect()
+        jobs.into_vec()
     }
 
     /// Takes no more jobs. Those that wait are still done, or are given out if `cancel`; then the
@@ -253,7 +253,7 @@ impl<J> WorkQueue<J> {
         wakes.wake();
         self.wake_submitters();
         self.tell_attendants();
-        jobs.collect()
+        jobs.into_vec()
     }
 
     /// To be called in the child of a fork before the pool is used there, by a thread that uses it

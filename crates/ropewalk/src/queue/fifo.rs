@@ -58,7 +58,9 @@ impl<T: Send> Store for Fifo<T> {
         self.0.len()
     }
     fn split(&mut self, kept: usize) -> Self {
-        Self(self.0.split_off(kept.min(self.0.len())))
+        let mut rest = std::mem::take(&mut self.0);
+        self.0.extend(rest.drain(..kept.min(rest.len())));
+        Self(rest)
     }
     #[inline]
     fn capacity(&self) -> usize {

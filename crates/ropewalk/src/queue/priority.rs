@@ -48,7 +48,9 @@ impl<T: Send> Store for Heap<T> {
     }
     fn split(&mut self, kept: usize) -> Self {
         // The first ones of a heap are a heap.
-        Self(self.0.split_off(kept.min(self.0.len())))
+        let mut rest = std::mem::take(&mut self.0);
+        self.0.extend(rest.drain(..kept.min(rest.len())));
+        Self(rest)
     }
     #[inline]
     fn capacity(&self) -> usize {

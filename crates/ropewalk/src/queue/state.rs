@@ -16,7 +16,8 @@ pub(super) trait Store: Default + Send {
     fn len(&self) -> usize;
     /// For how many items there is memory.
     fn capacity(&self) -> usize;
-    /// All items but `kept` of them.
+    /// Takes all items out but `kept` of them, which are as few as there are waiters: the rest keeps
+    /// its memory, as there may be none for a copy of it.
     fn split(&mut self, kept: usize) -> Self;
 }
 
