@@ -102,7 +102,9 @@ impl PyFuture {
         };
         let (result, exception) = parts().inspect_err(|_| {
             // Without memory it stays as it was.
-            let _ = attributes.del_item(intern!(py, "_condition"));
+            for name in PARTS {
+                let _ = attributes.del_item(name);
+            }
         })?;
         // Release pairs with the Acquire in `is_fast`.
         this.mode.store(MOVED, Ordering::Release);
@@ -121,6 +123,10 @@ impl PyFuture {
         Ok(())
     }
 }
+
+/// What a future that is moved has in its `__dict__`; the condition goes last.
+const PARTS: [&str; 6] =
+    ["_waiters", "_done_callbacks", "_result", "_exception", "_state", "_condition"];
 
 /// Releases a condition's lock at the end.
 struct Held<'py>(Bound<'py, PyRLock>);

@@ -67,7 +67,7 @@ fn ticks() -> u64 {
 /// Nanoseconds, in steps of four milliseconds.
 #[cfg(not(target_os = "linux"))]
 fn ticks() -> u64 {
-    static START: OnceLock<std::time::Instant> = OnceLock::new();
+    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
     let elapsed = START.get_or_init(std::time::Instant::now).elapsed().as_millis() & !3;
     u64::try_from(elapsed).unwrap_or(u64::MAX / 1_000_000) * 1_000_000
 }
@@ -144,8 +144,12 @@ impl Host for Python3 {
         is_attached() && unsafe { PyErr_CheckSignals() } != 0
     }
 
+    fn is_sent(&self) -> bool {
+        sent::is_there() && is_attached()
+    }
+
     fn sent_raised(&self) -> bool {
-        sent::is_there() && is_attached() && Python::attach(sent::raise)
+        self.is_sent() && Python::attach(sent::raise)
     }
 
     fn refuses(&self, what: ResourceKind, deadline: Deadline) -> bool {
@@ -358,7 +362,7 @@ pub(crate) fn install(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     FORKS_WHOLE.store(py.version_info() >= (3, 12), Ordering::Relaxed);
     ropewalk::wait::set_host(&Python3);
-    sent::install(module.py());
+    sent::install(module.py())?;
     // Who was about to attach, or was telling, does not exist in the child.
     ropewalk::fork::install(|| {
         ENTERING.store(0, Ordering::SeqCst);

@@ -85,12 +85,13 @@ pub(crate) fn get_own<'py>(
     object: &Bound<'py, PyAny>,
     name: &Bound<'py, PyString>,
 ) -> Option<Bound<'py, PyAny>> {
-    attributes(object).and_then(|own| own.get_item(name).ok().flatten())
+    // A key with code behind it may have the object take another dict.
+    attributes(object)?.to_owned().get_item(name).ok().flatten()
 }
 
 /// Whether an instance has an attribute of its own with this name.
 pub(crate) fn has_own(object: &Bound<'_, PyAny>, name: &Bound<'_, PyString>) -> bool {
-    attributes(object).is_some_and(|own| own.contains(name).unwrap_or(false))
+    attributes(object).is_some_and(|own| own.to_owned().contains(name).unwrap_or(false))
 }
 
 /// What Python marks this state of the object's class with; 0 for nothing yet.

@@ -547,12 +547,13 @@ impl QueueBase {
             Ok(Some(contents)) => {
                 let unfinished = host::put_in(&attributes, "unfinished_tasks", contents.unfinished);
                 let shutdown = host::put_in(&attributes, shutdown_name(py), contents.shut_down);
-                if let Some(name) = core.name() {
-                    slow(py, "set_name", (slf, name.as_ref()))?;
-                }
+                let named = core.name().map_or(Ok(()), |name| {
+                    slow(py, "set_name", (slf, name.as_ref())).map(host::discard)
+                });
                 // Without memory for one, the others are moved all the same.
                 let append = |item| host::call(&append, (item,), None).map(drop);
-                contents.items.into_iter().map(append).fold(unfinished.and(shutdown), Result::and)
+                let others = unfinished.and(shutdown).and(named);
+                contents.items.into_iter().map(append).fold(others, Result::and)
             }
             Ok(None) => Ok(()),
             Err(error) => {

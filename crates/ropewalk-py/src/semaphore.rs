@@ -225,7 +225,18 @@ impl PySemaphore {
         }
         let deadline = added_timeout(py, timeout)?;
         let waiting = this.inflated.waiting();
-        let acquired = this.core.acquire_until(deadline).map_err(Error::from)?;
+        let acquired = match this.core.acquire_until(deadline) {
+            Ok(acquired) => acquired,
+            Err(error) => {
+                let error = PyErr::from(Error::from(error));
+                // A permit that it was given before the move, and has handed back.
+                let late = if this.inflated.is_so() { this.core.retire() } else { 0 };
+                if late > 0 {
+                    Self::release_any(slf, late)?;
+                }
+                return Err(error);
+            }
+        };
         if acquired || !this.inflated.is_so() {
             return Ok(acquired);
         }

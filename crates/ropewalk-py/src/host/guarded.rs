@@ -103,12 +103,12 @@ pub(crate) fn call<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let args = args.objects(callable.py())?;
     let args = args.as_ref();
-    let (vector, count) = (vector(args), vector_count(args));
+    let (mut vector, count) = (vector(args), vector_count(args));
     let kwargs = kwargs.map_or(std::ptr::null_mut(), Bound::as_ptr);
     // SAFETY: as in `call0`; so many arguments, with a free place before them; `kwargs` is null or a
     // dict.
     unsafe {
-        let arguments = vector.as_ptr().add(1);
+        let arguments = vector.as_mut_ptr().add(1);
         let result = PyObject_VectorcallDict(callable.as_ptr(), arguments, count, kwargs);
         Bound::from_owned_ptr_or_err(callable.py(), result)
     }

@@ -19,9 +19,14 @@ const WORDS: usize = 40;
 static WORD: AtomicUsize = AtomicUsize::new(0);
 
 /// Finds out where a thread's state keeps it, which differs between versions: sends one to the calling
-/// thread, and takes it back before anything looks.
-pub(super) fn install(py: Python<'_>) {
+/// thread, sees where it is, and has it raised. (To take it back would leave the interpreter's mark
+/// that something is due, on CPython 3.11 and 3.12, and each loop would look for it from then on.)
+///
+/// # Errors
+/// What a signal handler raised that was due.
+pub(super) fn install(py: Python<'_>) -> PyResult<()> {
     let exception = py.get_type::<PyBaseException>();
+    let nothing = nothing(py)?;
     // SAFETY: this thread is attached, and its state has that many words. In between nothing of
     // Python's runs.
     unsafe {
@@ -30,16 +35,21 @@ pub(super) fn install(py: Python<'_>) {
         let before: Vec<_> = words().collect();
         let me = ffi::PyThread_get_thread_ident().cast_signed();
         if ffi::PyThreadState_SetAsyncExc(me, exception.as_ptr()) != 1 {
-            return;
+            return Ok(());
         }
         let changed = words()
             .zip(before)
             .position(|(now, before)| now == exception.as_ptr() && before.is_null());
-        ffi::PyThreadState_SetAsyncExc(me, std::ptr::null_mut());
+        let raised = call0(nothing).err();
+        let is_it = raised.as_ref().is_some_and(|error| error.get_type(py).is(&exception));
+        if !is_it {
+            ffi::PyThreadState_SetAsyncExc(me, std::ptr::null_mut());
+        }
         let gone = changed.is_some_and(|at| words().nth(at).is_some_and(<*mut _>::is_null));
         if let Some(at) = changed.filter(|_| gone) {
             WORD.store(at + 1, Ordering::Relaxed);
         }
+        raised.filter(|_| !is_it).map_or(Ok(()), Err)
     }
 }
 

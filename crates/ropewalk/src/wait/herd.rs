@@ -13,7 +13,8 @@
 //! 2. All of a herd are marked (`ThreadInfo::in_herd`), and each wakes one of `REST` when a wait of its
 //!    own ends, once. So while `REST` is not empty there is one that is awake, or has a wake coming, and
 //!    has not done so yet; also if some end their wait by themselves before their turn. (Whoever ends
-//!    it before it is marked, or is ended by the host, leaves it to the bailiff.)
+//!    it before it is marked, is marked again before that, panics or is ended by the host wakes none;
+//!    there are others, and the bailiff.)
 
 use std::collections::VecDeque;
 
@@ -41,10 +42,11 @@ pub(super) fn keep_a_few(threads: &mut Vec<ThreadRef>) {
     if threads.len() <= AT_ONCE || !owed::can_put_off() {
         return;
     }
+    // First: a thread without the host's lock may end its wait at once.
+    let mut rest = REST.lock();
     for thread in &*threads {
         thread.in_herd.store(true, Ordering::Relaxed);
     }
-    let mut rest = REST.lock();
     if rest.is_empty() {
         HELPED.store(0, Ordering::Relaxed);
     }
@@ -90,6 +92,14 @@ fn wake_one() {
     };
     if let Some(thread) = thread {
         sched().wake(&thread.parker);
+    }
+}
+
+/// There is no bailiff: wakes all.
+#[cold]
+pub(super) fn wake_all() {
+    while ANY.load(Ordering::Relaxed) {
+        wake_one();
     }
 }
 

@@ -263,7 +263,8 @@ impl Bailiff {
             let started = platform::without_signals(|| thread.spawn(|| BAILIFF.run()));
             if started.is_err() {
                 *self.started.lock() = false;
-                // Nobody will look after it.
+                // Nobody will look after them.
+                herd::wake_all();
                 return pay();
             }
         }

@@ -88,8 +88,8 @@ pub(crate) enum Parked {
 ///    a timeout. A wake that crossed an interruption or a refusal is passed to `give_back`, which
 ///    must hand it on. For a waiter that had been moved to another queue, the token that was
 ///    crossed is that of its first notification (`NORMAL`).
-/// 7. An exception that another thread has sent is raised when a sleep is over, unless what was waited
-///    for is a lock or for all: a permit, an item or a place goes to the next waiter then.
+/// 7. An exception that another thread has sent is raised when a permit, an item or a place was given,
+///    which goes to the next waiter then, and when the time is up.
 /// 8. After a signal handlers run before anything else, and nothing is kept meanwhile that they may
 ///    wait for: what had been given to this waiter by then is given back, and waited for again.
 pub(crate) fn park(
@@ -281,11 +281,14 @@ fn settle(
         let result = match node.standing() {
             Standing::Waiting | Standing::Moved => continue,
             Standing::Notified(REFUSED) => Err(WaitError::Deadlock(me.take_refusal())),
-            // It goes to somebody else. (What `take` took is kept, as CPython's locks are.)
+            // It goes to somebody else, before handlers run, which may wait for it. (What `take` took is
+            // kept, as CPython's locks are.)
             Standing::Notified(_)
-                if stand_again.is_some() && !what.kind().is_lock() && host().sent_raised() =>
+                if stand_again.is_some() && !what.kind().is_lock() && host().is_sent() =>
             {
-                break WaitError::Interrupted;
+                stay.leave();
+                let raised = host().sent_raised();
+                return if raised { Err(WaitError::Interrupted) } else { Ok(Parked::Retry) };
             }
             Standing::Notified(token) => Ok(Parked::Notified(token)),
             // What it waits for was free when the handlers were through, or it had been notified.

@@ -32,6 +32,10 @@ pub trait Host: Sync {
     /// Runs the language's pending signal handlers; `true` means that one of them raised and that
     /// the wait must end.
     fn signals_raised(&self) -> bool;
+    /// Whether there is something that another thread has had the language send to the calling one.
+    fn is_sent(&self) -> bool {
+        false
+    }
     /// Raises what another thread has had the language send to the calling one; `true` means that
     /// it did and that the wait, which has slept, must end with that.
     fn sent_raised(&self) -> bool {
