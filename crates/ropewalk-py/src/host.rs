@@ -96,7 +96,8 @@ pub(crate) fn breathe(py: Python<'_>) -> PyResult<()> {
 /// A function of Python's that does nothing: when it is called the interpreter sees to what is due.
 fn nothing(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     static NOTHING: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let made = || py.eval(c"lambda: None", None, None).map(Bound::unbind);
+    // With globals of its own: those of whoever runs would live as long as it.
+    let made = || py.eval(c"lambda: None", Some(&dict(py)?), None).map(Bound::unbind);
     Ok(NOTHING.get_or_try_init(py, made)?.bind(py))
 }
 
