@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::tally::WaitedFor;
-use super::thread::ThreadInfo;
+use super::thread::{ThreadInfo, ThreadRef};
 use crate::platform;
 use crate::primitive::{ShortLock, global};
 
@@ -82,10 +82,13 @@ pub(crate) fn keeps() -> bool {
     KEEPS.load(Ordering::Relaxed)
 }
 
-/// What was kept of the threads that have ended, since [`keep_ended`].
-#[must_use]
-pub fn ended_threads() -> EndedThreads {
-    ENDED.lock().clone().unwrap_or_default()
+/// What was kept of the threads that have ended, since [`keep_ended`]. Those that are in it are taken
+/// out of `others`, the threads that were registered before the call: they may end at any time.
+pub(crate) fn ended_threads(others: &mut Vec<ThreadRef>) -> EndedThreads {
+    let ended = ENDED.lock();
+    // Relaxed: written under the lock.
+    others.retain(|thread| !thread.is_summed_up.load(Ordering::Relaxed));
+    ended.clone().unwrap_or_default()
 }
 
 /// A thread ends; on that thread.
@@ -96,6 +99,7 @@ pub(super) fn thread_ends(thread: &ThreadInfo) {
         let waited = thread.waited_for();
         let mut ended = ENDED.lock();
         ended.get_or_insert_default().add(thread, ran, &waited);
+        thread.is_summed_up.store(true, Ordering::Relaxed);
     }
 }
 

@@ -39,7 +39,7 @@ mod thread;
 mod wakes;
 
 pub use deadline::Deadline;
-pub use ended::{EndedThreads, ended_threads, keep_ended};
+pub use ended::{EndedThreads, keep_ended};
 pub use object::{Look, ObjectInfo, ObjectRef, objects};
 pub use owed::{let_go, owing};
 pub use registry::{blocked_threads, current, find, threads};
@@ -52,6 +52,8 @@ pub use site::Site;
 pub use tally::{WaitedFor, Waits};
 pub use thread::{ThreadInfo, ThreadRef, WaitView};
 
+#[cfg(not(loom))]
+pub(crate) use ended::ended_threads;
 #[cfg(not(loom))]
 pub(crate) use ended::keeps as keeps_ended;
 #[cfg(all(unix, not(loom)))]

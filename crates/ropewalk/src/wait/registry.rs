@@ -37,11 +37,12 @@ impl Drop for Slot {
     fn drop(&mut self) {
         if cfg!(not(loom)) {
             super::owed::pay();
-            let mut map = registry().by_word.lock();
-            let gone = map.as_mut().and_then(|map| map.remove(&self.0.word()));
-            drop(map);
-            if gone.is_some() {
+            let word = self.0.word();
+            if find(word).is_some() {
+                // First: who sums up finds it in one of the two places.
                 super::ended::thread_ends(&self.0);
+                let gone = registry().by_word.lock().as_mut().and_then(|map| map.remove(&word));
+                drop(gone);
                 super::runtime::observer().after_end(&self.0);
             }
         }

@@ -48,6 +48,8 @@ pub struct ThreadInfo {
     /// When it was registered.
     began: u64,
     pub(super) tally: ThreadTally,
+    /// It has ended, and what it did is in the sum of those.
+    pub(super) is_summed_up: std::sync::atomic::AtomicBool,
     #[cfg(all(unix, not(loom)))]
     pub(crate) released: ReleasedByOthers,
     /// What an observer notes of the thread, for when others ask.
@@ -149,6 +151,7 @@ impl ThreadInfo {
             leaving: AtomicUsize::new(0),
             began: crate::primitive::now(),
             tally: ThreadTally::new(),
+            is_summed_up: std::sync::atomic::AtomicBool::new(false),
             #[cfg(all(unix, not(loom)))]
             released: ReleasedByOthers::new(),
             #[cfg(all(unix, not(loom)))]

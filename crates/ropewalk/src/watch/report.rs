@@ -32,8 +32,9 @@ pub fn report() -> Report {
             sites.add(&object, depth.map(|depth| depth.peak));
         }
     }
-    let mut sums = ended_threads();
-    for thread in threads() {
+    let mut others = threads();
+    let mut sums = ended_threads(&mut others);
+    for thread in others {
         let ran = platform::task_cpu_ns(thread.native_id()).unwrap_or(0);
         sums.add(&thread, Duration::from_nanos(ran), &thread.waited_for());
     }
