@@ -32,7 +32,7 @@ impl<J> Jobs<J> {
             0 => &mut self.usual,
             _ => self.others.entry(priority).or_default(),
         };
-        if jobs.len() == jobs.capacity() && jobs.try_reserve(1).is_err() {
+        if jobs.try_reserve(1).is_err() {
             self.others.retain(|_, jobs| !jobs.is_empty());
             return Err(job);
         }

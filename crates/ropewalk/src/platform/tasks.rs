@@ -54,8 +54,8 @@ fn read_call(line: &str) -> Option<TaskState> {
     })
 }
 
-/// The threads of this process whose native ids are not among `known` (sorted), with their names; none on
-/// other systems.
+/// The threads of this process whose native ids are not among `known` (sorted), with their names;
+/// none on other systems.
 #[cfg(target_os = "linux")]
 pub(crate) fn unknown_tasks(known: &[u64]) -> Vec<(u64, String)> {
     let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
