@@ -6,7 +6,6 @@ use std::sync::OnceLock;
 
 use pyo3::basic::CompareOp;
 use pyo3::exceptions::{PyAttributeError, PyRuntimeError, PyValueError};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyTuple};
 use ropewalk::sync::Barrier;
@@ -40,7 +39,7 @@ impl PyBarrier {
         arguments: impl host::Several<'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
-        let module = host::import(intern!(py, "ropewalk._barrier_slow"))?;
+        let module = host::import(host::word!(py, "ropewalk._barrier_slow")?)?;
         host::call_method(&module, &host::text(py, what)?, arguments)
     }
 
@@ -53,7 +52,7 @@ impl PyBarrier {
 }
 
 fn attributes<'py>(barrier: &Bound<'py, PyBarrier>) -> PyResult<Bound<'py, PyDict>> {
-    Ok(host::attribute(barrier, intern!(barrier.py(), "__dict__"))?.cast_into()?)
+    Ok(host::attribute(barrier, host::word!(barrier.py(), "__dict__")?)?.cast_into()?)
 }
 
 #[pymethods]
@@ -95,7 +94,8 @@ impl PyBarrier {
         }
         let core = Barrier::with_origin(count(parties)?, this.site.origin());
         // Where CPython has them: they may be set, and refer to the barrier.
-        let parts = [(intern!(py, "_action"), action), (intern!(py, "_timeout"), timeout)];
+        let parts =
+            [(host::word!(py, "_action")?, action), (host::word!(py, "_timeout")?, timeout)];
         for (name, part) in parts {
             if part.is_some() {
                 attributes(slf)?.set_item(name, part)?;
@@ -121,7 +121,7 @@ impl PyBarrier {
         let Some(core) = slf.get().core.get() else {
             return Self::slow(slf, "wait", (slf, timeout.get()));
         };
-        let [action, own] = [intern!(py, "_action"), intern!(py, "_timeout")]
+        let [action, own] = [host::word!(py, "_action")?, host::word!(py, "_timeout")?]
             .map(|name| get_own(slf, name).filter(|part| !part.is_none()));
         let timeout = timeout.not_none().or(own.as_ref().map(|own| own.as_borrowed()));
         let deadline = match added_timeout(py, timeout.map_or(Given::NOT, Given::from)) {
@@ -206,9 +206,9 @@ impl PyBarrier {
     /// run has nothing.
     fn _ropewalk_inflate(slf: &Bound<'_, Self>) -> PyResult<()> {
         if slf.get().core.get().is_some() {
-            for name in [intern!(slf.py(), "_action"), intern!(slf.py(), "_timeout")] {
+            for name in [host::word!(slf.py(), "_action")?, host::word!(slf.py(), "_timeout")?] {
                 let attributes = attributes(slf)?;
-                host::call_method(&attributes, intern!(slf.py(), "setdefault"), (name,))?;
+                host::call_method(&attributes, host::word!(slf.py(), "setdefault")?, (name,))?;
             }
         }
         Ok(())
@@ -230,7 +230,7 @@ short_ways! {
     install_short_ways for PyBarrier {
         c"wait"(0) => |barrier, _| {
             let core = barrier.get().core.get()?;
-            if has_own(barrier, intern!(barrier.py(), "_action")) {
+            if has_own(barrier, host::word!(barrier.py(), "_action").ok()?) {
                 return None;
             }
             let place = core.try_wait()?;

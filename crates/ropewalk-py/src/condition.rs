@@ -8,7 +8,7 @@ use pyo3::basic::CompareOp;
 use pyo3::exceptions::{PyAttributeError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
-use pyo3::{PyTraverseError, PyVisit, intern};
+use pyo3::{PyTraverseError, PyVisit};
 use ropewalk::sync::{Condition, Held};
 use ropewalk::wait::Deadline;
 
@@ -76,8 +76,8 @@ impl AnyLock {
             return Ok(Self::RLock(lock.clone().unbind()));
         }
         let py = lock.py();
-        host::attribute(lock, intern!(py, "acquire"))?;
-        host::attribute(lock, intern!(py, "release"))?;
+        host::attribute(lock, host::word!(py, "acquire")?)?;
+        host::attribute(lock, host::word!(py, "release")?)?;
         Ok(Self::Foreign(Foreign(host::list(py, [lock])?.unbind())))
     }
 
@@ -103,11 +103,11 @@ impl AnyLock {
             Ok(lock) => return Ok(lock.is_owned()),
             Err(lock) => &lock.bind(py),
         };
-        if let Some(method) = host::attribute_opt(lock, intern!(py, "_is_owned"))? {
+        if let Some(method) = host::attribute_opt(lock, host::word!(py, "_is_owned")?)? {
             return host::is_true(&host::call0(&method)?);
         }
-        if host::is_true(&host::call_method(lock, intern!(py, "acquire"), (false,))?)? {
-            host::call_method(lock, intern!(py, "release"), ())?;
+        if host::is_true(&host::call_method(lock, host::word!(py, "acquire")?, (false,))?)? {
+            host::call_method(lock, host::word!(py, "release")?, ())?;
             return Ok(false);
         }
         Ok(true)
@@ -117,17 +117,17 @@ impl AnyLock {
 /// Releases somebody else's lock, however often it is held; returns what takes it again.
 fn release_save<'py>(lock: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
     let py = lock.py();
-    match host::attribute_opt(lock, intern!(py, "_release_save"))? {
+    match host::attribute_opt(lock, host::word!(py, "_release_save")?)? {
         Some(method) => host::call0(&method).map(Some),
-        None => host::call_method(lock, intern!(py, "release"), ()).map(|_| None),
+        None => host::call_method(lock, host::word!(py, "release")?, ()).map(|_| None),
     }
 }
 
 fn acquire_restore(lock: &Bound<'_, PyAny>, saved: Option<Bound<'_, PyAny>>) -> PyResult<()> {
     let py = lock.py();
-    match host::attribute_opt(lock, intern!(py, "_acquire_restore"))? {
+    match host::attribute_opt(lock, host::word!(py, "_acquire_restore")?)? {
         Some(method) => host::call(&method, (saved,), None)?,
-        None => host::call_method(lock, intern!(py, "acquire"), ())?,
+        None => host::call_method(lock, host::word!(py, "acquire")?, ())?,
     };
     Ok(())
 }
@@ -252,7 +252,7 @@ impl PyCondition {
                 held.reset_after_fork();
             }
             Err(lock) => {
-                host::call_method(&lock.bind(py), intern!(py, "_at_fork_reinit"), ())?;
+                host::call_method(&lock.bind(py), host::word!(py, "_at_fork_reinit")?, ())?;
             }
         }
         Ok(())
@@ -312,26 +312,26 @@ impl PyCondition {
         args: &Bound<'py, PyTuple>,
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let acquire = host::attribute(&self.lock()?.object(py), intern!(py, "acquire"))?;
+        let acquire = host::attribute(&self.lock()?.object(py), host::word!(py, "acquire")?)?;
         host::call_tuple(&acquire, args, kwargs)
     }
 
     /// Release the underlying lock: its release().
     fn release<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        host::call_method(&self.lock()?.object(py), intern!(py, "release"), ())
+        host::call_method(&self.lock()?.object(py), host::word!(py, "release")?, ())
     }
 
     /// Return whether the underlying lock is held by any thread.
     fn locked(&self, py: Python<'_>) -> PyResult<bool> {
         let lock = self.lock()?.object(py);
-        host::is_true(&host::call_method(&lock, intern!(py, "locked"), ())?)
+        host::is_true(&host::call_method(&lock, host::word!(py, "locked")?, ())?)
     }
 
     fn __enter__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         match self.lock()?.kind() {
             Ok(lock) => lock::enter(py, lock)?,
             Err(lock) => {
-                return host::call_method(&lock.bind(py), intern!(py, "__enter__"), ())
+                return host::call_method(&lock.bind(py), host::word!(py, "__enter__")?, ())
                     .map(Bound::unbind);
             }
         }
@@ -349,7 +349,7 @@ impl PyCondition {
             Ok(lock) => order::release(lock)?,
             Err(lock) => {
                 let error = (kind, value, traceback);
-                return host::call_method(&lock.bind(py), intern!(py, "__exit__"), error)
+                return host::call_method(&lock.bind(py), host::word!(py, "__exit__")?, error)
                     .map(Bound::unbind);
             }
         }
@@ -408,7 +408,7 @@ impl PyCondition {
                 },
             };
             // By name: a subclass may have its own wait().
-            host::call_method(slf.as_any(), intern!(py, "wait"), (left,))?;
+            host::call_method(slf.as_any(), host::word!(py, "wait")?, (left,))?;
         }
     }
 
@@ -429,7 +429,8 @@ impl PyCondition {
         let this = slf.get();
         if NOTIFY.are_replaced(slf, &this.seen_notify) {
             let waiters = (this.core.waiters(),);
-            return host::call_method(slf, intern!(slf.py(), "notify"), waiters).map(host::discard);
+            return host::call_method(slf, host::word!(slf.py(), "notify")?, waiters)
+                .map(host::discard);
         }
         Self::notify_up_to(slf, || Ok(usize::MAX))
     }
@@ -439,7 +440,7 @@ impl PyCondition {
     fn notify_all_camel(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         deprecated(py, c"notifyAll() is deprecated, use notify_all() instead")?;
-        host::call_method(slf, intern!(py, "notify_all"), ()).map(host::discard)
+        host::call_method(slf, host::word!(py, "notify_all")?, ()).map(host::discard)
     }
 
     #[getter]
@@ -451,8 +452,8 @@ impl PyCondition {
     #[getter]
     fn _waiters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let waiters = host::list(py, std::iter::repeat_n(None::<bool>, self.core.waiters()))?;
-        let collections = host::import(intern!(py, "collections"))?;
-        host::call_method(&collections, intern!(py, "deque"), (waiters,))
+        let collections = host::import(host::word!(py, "collections")?)?;
+        host::call_method(&collections, host::word!(py, "deque")?, (waiters,))
     }
 
     fn _is_owned(&self, py: Python<'_>) -> PyResult<bool> {
@@ -474,11 +475,11 @@ impl PyCondition {
 
     /// As CPython's: it is up to whoever pickles whether it can do that with the lock inside.
     fn __getstate__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        inflated::slow(slf.py(), intern!(slf.py(), "state_of_condition"), (slf,))
+        inflated::slow(slf.py(), host::word!(slf.py(), "state_of_condition")?, (slf,))
     }
 
     fn __setstate__(slf: &Bound<'_, Self>, state: &Bound<'_, PyAny>) -> PyResult<()> {
-        let restored = inflated::slow(slf.py(), intern!(slf.py(), "restore"), (slf, state));
+        let restored = inflated::slow(slf.py(), host::word!(slf.py(), "restore")?, (slf, state));
         restored.map(host::discard)
     }
 

@@ -6,16 +6,14 @@ use std::time::Duration;
 
 use pyo3::create_exception;
 use pyo3::exceptions::{PyMemoryError, PyRuntimeError, PyValueError};
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString};
 use ropewalk::queue::{GetError, JoinError, PutError, TooManyTasksDone};
 use ropewalk::sync::{BarrierError, ConditionError, NotOwner, TooManyReleases};
 use ropewalk::wait::Deadlock;
 use ropewalk::wait::WaitError;
 
-use super::host::{self, Several, Word};
+use super::host::{self, Kept, Several, Word};
 
 create_exception!(
     ropewalk,
@@ -139,25 +137,26 @@ pub(crate) fn future_error<A: for<'py> Several<'py>>(name: &str, args: A) -> PyE
 }
 
 /// The modules whose exceptions are raised, for the end of the interpreter.
-static KEPT: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+static KEPT: Kept<PyDict> = Kept::new();
 
 /// To be called when the interpreter is about to end. It empties `sys.modules` before the last
 /// objects go, whose finalizers may want an exception to be raised.
 pub(crate) fn keep_modules(py: Python<'_>) -> PyResult<()> {
-    let modules = host::attribute(&host::import(intern!(py, "sys"))?, intern!(py, "modules"))?;
+    let modules =
+        host::attribute(&host::import(host::word!(py, "sys")?)?, host::word!(py, "modules")?)?;
     let kept = host::dict(py)?;
     for name in ["ropewalk.queue", "ropewalk._queue_errors", "ropewalk._futures_stock"] {
         if let Ok(module) = modules.get_item(name) {
             kept.set_item(name, module)?;
         }
     }
-    let _ = KEPT.set(py, kept.unbind());
+    KEPT.set(kept);
     Ok(())
 }
 
 fn kept<'py>(module: &Bound<'py, PyString>) -> Option<Bound<'py, PyAny>> {
     let py = module.py();
-    KEPT.get(py)?.bind(py).get_item(module).ok().flatten()
+    KEPT.get(py)?.get_item(module).ok().flatten()
 }
 
 fn stdlib_error<'py>(
@@ -222,9 +221,9 @@ pub(crate) fn message(py: Python<'_>, deadlock: &Deadlock) -> String {
                 Ok(fact)
             })
             .collect::<PyResult<Vec<_>>>()?;
-        let module = host::import(intern!(py, "ropewalk._deadlock"))?;
+        let module = host::import(host::word!(py, "ropewalk._deadlock")?)?;
         let facts = (links, deadlock.cycle, deadlock.certain);
-        host::call_method(&module, intern!(py, "describe"), facts)?.extract()
+        host::call_method(&module, host::word!(py, "describe")?, facts)?.extract()
     };
     tell().unwrap_or_else(|_| deadlock.to_string())
 }

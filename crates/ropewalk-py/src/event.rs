@@ -2,7 +2,6 @@
 
 #![forbid(unsafe_code)]
 
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use ropewalk::sync::Event;
@@ -45,8 +44,10 @@ impl PyEvent {
     fn inflate<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
         let core = &slf.get().core;
         slf.get().inflated.inflate(slf, |attributes| {
-            attributes
-                .set_item(intern!(slf.py(), "_flag"), direct::truth(slf.py(), core.is_set()))?;
+            attributes.set_item(
+                host::word!(slf.py(), "_flag")?,
+                direct::truth(slf.py(), core.is_set()),
+            )?;
             // Nobody waits in the core any more.
             core.set();
             Ok(())
@@ -73,7 +74,7 @@ impl PyEvent {
     fn __init__(slf: &Bound<'_, Self>, name: Option<Name>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
         if this.inflated.is_so() {
-            host::discard(slow(py, intern!(py, "set_up_event"), (slf,))?);
+            host::discard(slow(py, host::word!(py, "set_up_event")?, (slf,))?);
         } else if this.core.is_set() {
             this.core.clear();
         }
@@ -93,7 +94,7 @@ impl PyEvent {
     fn is_set_camel<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         deprecated(py, c"isSet() is deprecated, use is_set() instead")?;
-        host::call_method(slf, intern!(py, "is_set"), ())
+        host::call_method(slf, host::word!(py, "is_set")?, ())
     }
 
     /// Set the internal flag to true. All threads waiting for it to become true are awakened.
@@ -101,7 +102,7 @@ impl PyEvent {
         let (py, this) = (slf.py(), slf.get());
         this.core.set();
         if this.inflated.is_so() {
-            host::discard(slow(py, intern!(py, "set_flag"), (slf,))?);
+            host::discard(slow(py, host::word!(py, "set_flag")?, (slf,))?);
         }
         Ok(())
     }
@@ -117,7 +118,7 @@ impl PyEvent {
             // For those who came to wait in the core meanwhile.
             this.core.set();
         }
-        slow(py, intern!(py, "clear_flag"), (slf,)).map(host::discard)
+        slow(py, host::word!(py, "clear_flag")?, (slf,)).map(host::discard)
     }
 
     /// Block until the internal flag is true, at most timeout seconds if it is not None. Return
@@ -126,7 +127,7 @@ impl PyEvent {
     fn wait<'py>(slf: &Bound<'py, Self>, timeout: Given<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
         let (py, this) = (slf.py(), slf.get());
         if this.inflated.is_so() {
-            return slow(py, intern!(py, "wait"), (slf, timeout.get()));
+            return slow(py, host::word!(py, "wait")?, (slf, timeout.get()));
         }
         if this.core.is_set() && !this.inflated.is_so() {
             return Ok(direct::truth(py, true));
@@ -139,22 +140,22 @@ impl PyEvent {
         }
         let condition = Self::_cond(slf)?;
         let left = deadline.left().map(|left| left.as_secs_f64());
-        waiting.go_on(&condition, intern!(py, "wait_held"), (slf, left))
+        waiting.go_on(&condition, host::word!(py, "wait_held")?, (slf, left))
     }
 
     #[getter]
     fn _cond<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        part(slf, &Self::inflate(slf)?, intern!(slf.py(), "_cond"))
+        part(slf, &Self::inflate(slf)?, host::word!(slf.py(), "_cond")?)
     }
 
     #[setter(_cond)]
     fn set_cond(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        Self::inflate(slf)?.set_item(intern!(slf.py(), "_cond"), value)
+        Self::inflate(slf)?.set_item(host::word!(slf.py(), "_cond")?, value)
     }
 
     #[deleter(_cond)]
     fn delete_cond(slf: &Bound<'_, Self>) -> PyResult<()> {
-        delete_part(slf, &Self::inflate(slf)?, intern!(slf.py(), "_cond"))
+        delete_part(slf, &Self::inflate(slf)?, host::word!(slf.py(), "_cond")?)
     }
 
     #[getter]
@@ -162,26 +163,26 @@ impl PyEvent {
         let (py, this) = (slf.py(), slf.get());
         let is_set = this.core.is_set();
         if this.inflated.is_so() {
-            return part(slf, &Self::inflate(slf)?, intern!(py, "_flag"));
+            return part(slf, &Self::inflate(slf)?, host::word!(py, "_flag")?);
         }
         Ok(direct::truth(py, is_set))
     }
 
     #[setter(_flag)]
     fn set_flag(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        Self::inflate(slf)?.set_item(intern!(slf.py(), "_flag"), value)
+        Self::inflate(slf)?.set_item(host::word!(slf.py(), "_flag")?, value)
     }
 
     #[deleter(_flag)]
     fn delete_flag(slf: &Bound<'_, Self>) -> PyResult<()> {
-        delete_part(slf, &Self::inflate(slf)?, intern!(slf.py(), "_flag"))
+        delete_part(slf, &Self::inflate(slf)?, host::word!(slf.py(), "_flag")?)
     }
 
     /// Forgets waiters of threads that do not exist in the child of a fork.
     fn _at_fork_reinit(slf: &Bound<'_, Self>) -> PyResult<()> {
         if slf.get().inflated.is_so() {
             let condition = Self::_cond(slf)?;
-            let name = intern!(slf.py(), "_at_fork_reinit");
+            let name = host::word!(slf.py(), "_at_fork_reinit")?;
             host::discard(host::call_method(&condition, name, ())?);
         }
         Ok(())
@@ -194,7 +195,7 @@ impl PyEvent {
     }
 
     fn __setstate__(slf: &Bound<'_, Self>, state: &Bound<'_, PyAny>) -> PyResult<()> {
-        slow(slf.py(), intern!(slf.py(), "restore"), (slf, state)).map(host::discard)
+        slow(slf.py(), host::word!(slf.py(), "restore")?, (slf, state)).map(host::discard)
     }
 
     fn __repr__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {

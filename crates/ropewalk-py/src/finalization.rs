@@ -7,30 +7,30 @@
 
 #![forbid(unsafe_code)]
 
+use once_cell::race::OnceBox;
 use pyo3::exceptions::PyRuntimeError;
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 use ropewalk::wait::{Deadline, ResourceKind};
 
 use super::host;
 
 /// `sys.is_finalizing` and the exception's class, from when modules can still be imported.
-static TOOLS: PyOnceLock<(Py<PyAny>, Py<PyType>)> = PyOnceLock::new();
+static TOOLS: OnceBox<(Py<PyAny>, Py<PyType>)> = OnceBox::new();
 
 /// Called when the module is made.
 pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
-    TOOLS.get_or_try_init(py, || {
-        let sys = host::import(intern!(py, "sys"))?;
-        let is_finalizing = host::attribute(&sys, intern!(py, "is_finalizing"))?.unbind();
+    TOOLS.get_or_try_init(|| {
+        let sys = host::import(host::word!(py, "sys")?)?;
+        let is_finalizing = host::attribute(&sys, host::word!(py, "is_finalizing")?)?.unbind();
         // New in CPython 3.13; its base class is there before.
-        let builtins = host::import(intern!(py, "builtins"))?;
-        let error = match host::attribute_opt(&builtins, intern!(py, "PythonFinalizationError"))? {
-            Some(error) => error.cast_into::<PyType>()?,
-            None => py.get_type::<PyRuntimeError>(),
-        };
-        Ok::<_, PyErr>((is_finalizing, error.unbind()))
+        let builtins = host::import(host::word!(py, "builtins")?)?;
+        let error =
+            match host::attribute_opt(&builtins, host::word!(py, "PythonFinalizationError")?)? {
+                Some(error) => error.cast_into::<PyType>()?,
+                None => py.get_type::<PyRuntimeError>(),
+            };
+        Ok::<_, PyErr>(Box::new((is_finalizing, error.unbind())))
     })?;
     Ok(())
 }
@@ -40,7 +40,7 @@ pub(crate) fn refusal(py: Python<'_>, what: ResourceKind, deadline: Deadline) ->
     if host::gate_is_open() {
         return None;
     }
-    let (is_finalizing, error) = TOOLS.get(py)?;
+    let (is_finalizing, error) = TOOLS.get()?;
     if !host::call0(is_finalizing.bind(py)).is_ok_and(|it| host::is_true(&it).unwrap_or(false)) {
         return None;
     }

@@ -19,11 +19,11 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use pyo3::Borrowed;
 use pyo3::exceptions::{PyException, PyRuntimeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
-use pyo3::{Borrowed, intern};
 use ropewalk::exec::{Cancel, Crew, Fired, FutureCell, Outcome as Ends, State};
 
 use super::error::{Error, future_error};
@@ -126,7 +126,7 @@ impl PyFuture {
                 Ok(())
             }
             Err(error) if error.is_instance_of::<PyException>(py) => {
-                log(intern!(py, "callback_raised"), (slf, error.into_value(py)))
+                log(host::word!(py, "callback_raised")?, (slf, error.into_value(py)))
             }
             Err(error) => Err(error),
         }
@@ -151,8 +151,8 @@ impl PyFuture {
         };
         let py = slf.py();
         match outcome {
-            Outcome::Value(value) => slow(slf, intern!(py, "set_result"), (slf, value))?,
-            Outcome::Error(error) => slow(slf, intern!(py, "set_exception"), (slf, error))?,
+            Outcome::Value(value) => slow(slf, host::word!(py, "set_result")?, (slf, value))?,
+            Outcome::Error(error) => slow(slf, host::word!(py, "set_exception")?, (slf, error))?,
             Outcome::Moved => return Ok(()),
         };
         Ok(())
@@ -174,13 +174,13 @@ impl PyFuture {
             match this.cell.start() {
                 Ok(run) => return Ok(run),
                 Err(state) if this.is_fast() => {
-                    log(intern!(py, "unexpected_state"), (slf, state.name()))?;
+                    log(host::word!(py, "unexpected_state")?, (slf, state.name()))?;
                     return Err(host::error::<PyRuntimeError>("Future in unexpected state"));
                 }
                 Err(_) => {}
             }
         }
-        host::is_true(&slow(slf, intern!(py, "set_running_or_notify_cancel"), (slf,))?)
+        host::is_true(&slow(slf, host::word!(py, "set_running_or_notify_cancel")?, (slf,))?)
     }
 
     /// Whether it ended in a failure.
@@ -276,7 +276,7 @@ impl PyFuture {
         if is_given && !has_init(class)? {
             takes_no_arguments(args, kwargs)?;
         }
-        let name = intern!(py, "_invoke_callbacks");
+        let name = host::word!(py, "_invoke_callbacks")?;
         let hooked = !host::attribute(class, name)?.is(&host::attribute(&ours, name)?);
         // A pool's own kind of future says whose it is.
         let cell = match args.iter().next().map(Bound::cast_into::<PyWorkQueue>) {
@@ -300,14 +300,14 @@ impl PyFuture {
                 Cancel::TooLate => {}
             }
         }
-        host::is_true(&slow(slf, intern!(slf.py(), "cancel"), (slf,))?)
+        host::is_true(&slow(slf, host::word!(slf.py(), "cancel")?, (slf,))?)
     }
 
     /// Return True if the future was cancelled.
     fn cancelled(slf: &Bound<'_, Self>) -> PyResult<bool> {
         match Self::fast_state(slf) {
             Some(state) => Ok(matches!(state, State::Cancelled | State::CancelledAndNotified)),
-            None => host::is_true(&slow(slf, intern!(slf.py(), "cancelled"), (slf,))?),
+            None => host::is_true(&slow(slf, host::word!(slf.py(), "cancelled")?, (slf,))?),
         }
     }
 
@@ -315,7 +315,7 @@ impl PyFuture {
     fn running(slf: &Bound<'_, Self>) -> PyResult<bool> {
         match Self::fast_state(slf) {
             Some(state) => Ok(state == State::Running),
-            None => host::is_true(&slow(slf, intern!(slf.py(), "running"), (slf,))?),
+            None => host::is_true(&slow(slf, host::word!(slf.py(), "running")?, (slf,))?),
         }
     }
 
@@ -323,7 +323,7 @@ impl PyFuture {
     fn done(slf: &Bound<'_, Self>) -> PyResult<bool> {
         match Self::fast_state(slf) {
             Some(state) => Ok(state.is_done()),
-            None => host::is_true(&slow(slf, intern!(slf.py(), "done"), (slf,))?),
+            None => host::is_true(&slow(slf, host::word!(slf.py(), "done")?, (slf,))?),
         }
     }
 
@@ -350,7 +350,7 @@ impl PyFuture {
         } else {
             r#fn
         };
-        slow(slf, intern!(py, "add_done_callback"), (slf, callback)).map(host::discard)
+        slow(slf, host::word!(py, "add_done_callback")?, (slf, callback)).map(host::discard)
     }
 
     /// Return the result of the call that the future represents.
@@ -383,7 +383,7 @@ impl PyFuture {
                 }
             }
             Ok(Outcome::Moved) => Ok(py.None().into_bound(py)),
-            Err(left) => slow(slf, intern!(py, "result"), (slf, left)),
+            Err(left) => slow(slf, host::word!(py, "result")?, (slf, left)),
         }
     }
 
@@ -409,7 +409,7 @@ impl PyFuture {
         match slf.get().wait(py, timeout)? {
             Ok(Outcome::Error(error)) => Ok(error.into_bound(py)),
             Ok(Outcome::Value(_) | Outcome::Moved) => Ok(py.None().into_bound(py)),
-            Err(left) => slow(slf, intern!(py, "exception"), (slf, left)),
+            Err(left) => slow(slf, host::word!(py, "exception")?, (slf, left)),
         }
     }
 
@@ -472,12 +472,15 @@ impl PyFuture {
                 Some(Outcome::Moved) | None => {}
             }
         }
-        let result = host::attribute(slf, intern!(py, "_result"))?;
-        host::tuple(py, (true, false, result, host::attribute(slf, intern!(py, "_exception"))?))
+        let result = host::attribute(slf, host::word!(py, "_result")?)?;
+        host::tuple(
+            py,
+            (true, false, result, host::attribute(slf, host::word!(py, "_exception")?)?),
+        )
     }
 
     fn _invoke_callbacks(slf: &Bound<'_, Self>) -> PyResult<()> {
-        slow(slf, intern!(slf.py(), "_invoke_callbacks"), (slf,)).map(host::discard)
+        slow(slf, host::word!(slf.py(), "_invoke_callbacks")?, (slf,)).map(host::discard)
     }
 
     /// Beside the stdlib's package, asyncio and others ask whether it is one of the stdlib's.
@@ -529,7 +532,7 @@ impl PyFuture {
     fn __repr__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         let Some(state) = Self::fast_state(slf) else {
-            return slow(slf, intern!(py, "__repr__"), (slf,));
+            return slow(slf, host::word!(py, "__repr__")?, (slf,));
         };
         let told = match slf.get().outcome(py) {
             Some(Outcome::Error(error)) if counts(error.bind(py))? => {

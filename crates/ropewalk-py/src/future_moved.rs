@@ -5,26 +5,22 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::exceptions::PyTypeError;
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
 use super::condition::PyCondition;
 use super::error::Error;
 use super::future::{MOVED, Outcome, PyFuture};
-use super::host;
+use super::host::{self, Kept};
 use super::rlock::PyRLock;
 
 /// CPython's own `Future`, whose methods work on instances that have moved.
 fn stock(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
-    static STOCK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    STOCK
-        .get_or_try_init(py, || {
-            let module = host::import(intern!(py, "ropewalk._futures_stock"))?;
-            host::attribute(&module, intern!(py, "Future")).map(Bound::unbind)
-        })
-        .map(|class| class.bind(py))
+    static STOCK: Kept = Kept::new();
+    STOCK.get_or_make(py, || {
+        let module = host::import(host::word!(py, "ropewalk._futures_stock")?)?;
+        host::attribute(&module, host::word!(py, "Future")?)
+    })
 }
 
 /// Calls a method of CPython's own.
@@ -39,7 +35,7 @@ pub(crate) fn slow<'py>(
 
 /// Calls a function of `ropewalk._futures_stock`, which tells CPython's log.
 pub(crate) fn log<'py>(name: &Bound<'py, PyString>, args: impl host::Several<'py>) -> PyResult<()> {
-    let module = host::import(intern!(name.py(), "ropewalk._futures_stock"))?;
+    let module = host::import(host::word!(name.py(), "ropewalk._futures_stock")?)?;
     host::call_method(&module, name, args).map(host::discard)
 }
 
@@ -60,8 +56,8 @@ impl PyFuture {
         if INSTALLED.load(Ordering::Relaxed) {
             return Ok(class.into_any());
         }
-        let module = host::import(intern!(py, "ropewalk._futures_stock"))?;
-        host::call_method(&module, intern!(py, "class_of"), (class, "_base.Future"))
+        let module = host::import(host::word!(py, "ropewalk._futures_stock")?)?;
+        host::call_method(&module, host::word!(py, "class_of")?, (class, "_base.Future"))
     }
 
     /// Moves state and outcome into the instance's `__dict__`, once.
@@ -74,21 +70,22 @@ impl PyFuture {
         let py = slf.py();
         let lock = Bound::new(py, PyRLock::make(py))?;
         let condition = host::call(&py.get_type::<PyCondition>(), (&lock,), None)?;
-        let attributes = host::attribute(slf, intern!(py, "__dict__"))?.cast_into::<PyDict>()?;
+        let attributes =
+            host::attribute(slf, host::word!(py, "__dict__")?)?.cast_into::<PyDict>()?;
         let callbacks = host::list::<Py<PyAny>>(py, [])?;
         // Held until everything is in its place: who finds it waits for that.
         lock.get().core.acquire().map_err(Error::from)?;
         let lock = Held(lock);
         let first = host::call_method(
             &attributes,
-            intern!(py, "setdefault"),
-            (intern!(py, "_condition"), &condition),
+            host::word!(py, "setdefault")?,
+            (host::word!(py, "_condition")?, &condition),
         )?;
         if !first.is(&condition) {
             // Another thread is at it. Once its lock is free, all is done.
             drop(lock);
-            host::call_method(&first, intern!(py, "acquire"), ())?;
-            host::call_method(&first, intern!(py, "release"), ())?;
+            host::call_method(&first, host::word!(py, "acquire")?, ())?;
+            host::call_method(&first, host::word!(py, "release")?, ())?;
             return Ok(());
         }
         let none = || py.None().into_bound(py);
@@ -144,7 +141,7 @@ pub(super) fn counts(error: &Bound<'_, PyAny>) -> PyResult<bool> {
 
 /// Whether a class has an `__init__` of its own: ours has none.
 pub(super) fn has_init(class: &Bound<'_, PyType>) -> PyResult<bool> {
-    let name = intern!(class.py(), "__init__");
+    let name = host::word!(class.py(), "__init__")?;
     let object = class.py().get_type::<PyAny>();
     Ok(!host::attribute(class, name)?.is(&host::attribute(&object, name)?))
 }

@@ -11,28 +11,24 @@ use std::sync::Arc;
 use pyo3::Borrowed;
 use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PySet, PyString, PyTuple};
 use ropewalk::exec::{Collector, Futures, Goal, Helper, Watch};
 use ropewalk::wait::Deadline;
 
 use super::error::{Error, future_error};
 use super::future::PyFuture;
-use super::host::{self, Made};
+use super::host::{self, Kept, Made};
 use super::timeout::{Given, optional_timeout, unjudged_timeout};
 
 /// Something of `ropewalk._futures_stock`, looked up once.
 macro_rules! stock {
     ($py:expr, $name:literal) => {{
-        static STOCK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        STOCK
-            .get_or_try_init($py, || {
-                let module = host::import(intern!($py, "ropewalk._futures_stock"))?;
-                host::attribute(&module, intern!($py, $name)).map(Bound::unbind)
-            })
-            .map(|found| found.bind($py))
+        static STOCK: Kept = Kept::new();
+        STOCK.get_or_make($py, || {
+            let module = host::import(host::word!($py, "ropewalk._futures_stock")?)?;
+            host::attribute(&module, host::word!($py, $name)?)
+        })
     }};
 }
 
@@ -118,7 +114,7 @@ fn pair<'py>(
     done: Vec<Py<PyFuture>>,
     others: Vec<Py<PyFuture>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    static NEW: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static NEW: Kept = Kept::new();
     let py = all.py();
     let new = PySet::empty(py)?;
     // Whichever are fewer change from one set into the other.
@@ -129,10 +125,10 @@ fn pair<'py>(
         host::discard(future);
     }
     let pair = if few { (&new, all) } else { (all, &new) };
-    let make = NEW.get_or_try_init(py, || {
-        host::attribute(&py.get_type::<PyTuple>(), intern!(py, "__new__")).map(Bound::unbind)
+    let make = NEW.get_or_make(py, || {
+        host::attribute(&py.get_type::<PyTuple>(), host::word!(py, "__new__")?)
     })?;
-    host::call(make.bind(py), (stock!(py, "DoneAndNotDoneFutures")?, host::tuple(py, pair)?), None)
+    host::call(make, (stock!(py, "DoneAndNotDoneFutures")?, host::tuple(py, pair)?), None)
 }
 
 /// Wait for the futures in the given sequence to complete.
@@ -415,10 +411,10 @@ impl Results {
                 let left = left.as_ref().map_or(Given::NOT, |left| left.as_borrowed().into());
                 PyFuture::result(future, left)
             }
-            Err(_) => host::call_method(&future, intern!(py, "result"), (left,)),
+            Err(_) => host::call_method(&future, host::word!(py, "result")?, (left,)),
         };
         if result.is_err() || !future.is_exact_instance_of::<PyFuture>() {
-            host::discard(host::call_method(&future, intern!(py, "cancel"), ())?);
+            host::discard(host::call_method(&future, host::word!(py, "cancel")?, ())?);
         }
         host::discard(future);
         result.map(Some)
@@ -464,7 +460,7 @@ impl Results {
     fn _cancel(&mut self, py: Python<'_>) -> PyResult<()> {
         while let Some(future) = self.futures.pop_front() {
             let future = future.into_bound(py);
-            host::discard(host::call_method(&future, intern!(py, "cancel"), ())?);
+            host::discard(host::call_method(&future, host::word!(py, "cancel")?, ())?);
             host::discard(future);
         }
         Ok(())

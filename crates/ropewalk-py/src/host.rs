@@ -18,13 +18,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
-use pyo3::{PyErr, ffi, intern};
+use pyo3::{PyErr, ffi};
 use ropewalk::wait::{Deadline, Host, HostSite, ResourceKind};
 
 use super::{finalization, reporter, signals};
 
 mod guarded;
+mod kept;
 mod made;
 mod sent;
 
@@ -34,7 +34,8 @@ pub(crate) use guarded::{
     compare, discard, discard_all, drop_reference, end_weak_references, import, index, is_true,
     iterator, move_between_sets, next, raise, report_unraisable, repr, shown, subtract, warn,
 };
-pub(crate) use made::{Made, Several, Word, dict, error, list, put_in, text, tuple};
+pub(crate) use kept::{Kept, Word, word};
+pub(crate) use made::{Made, Several, dict, error, interned, list, put_in, text, tuple};
 
 // PyO3 declares these as unwinding as well, for those versions of Python.
 unsafe extern "C-unwind" {
@@ -95,10 +96,9 @@ pub(crate) fn breathe(py: Python<'_>) -> PyResult<()> {
 
 /// A function of Python's that does nothing: when it is called the interpreter sees to what is due.
 fn nothing(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
-    static NOTHING: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static NOTHING: Kept = Kept::new();
     // With globals of its own: those of whoever runs would live as long as it.
-    let made = || py.eval(c"lambda: None", Some(&dict(py)?), None).map(Bound::unbind);
-    Ok(NOTHING.get_or_try_init(py, made)?.bind(py))
+    NOTHING.get_or_make(py, || py.eval(c"lambda: None", Some(&dict(py)?), None))
 }
 
 /// Python as the host of the runtime.
@@ -343,19 +343,17 @@ pub(crate) fn close_gate(py: Python<'_>) {
 /// CPython's own `threading.Lock`, from before anybody replaced it: a type from 3.13 on, a
 /// function before.
 pub(crate) fn cpython_lock(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
-    static LOCK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let lock = LOCK.get_or_try_init(py, || {
-        let module = import(intern!(py, "_thread"))?;
-        attribute(&module, intern!(py, "lock"))
-            .or_else(|_| attribute(&module, intern!(py, "allocate_lock")))
-            .map(Bound::unbind)
-    })?;
-    Ok(lock.bind(py))
+    static LOCK: Kept = Kept::new();
+    LOCK.get_or_make(py, || {
+        let module = import(word!(py, "_thread")?)?;
+        attribute(&module, word!(py, "lock")?)
+            .or_else(|_| attribute(&module, word!(py, "allocate_lock")?))
+    })
 }
 
 /// `acquire` of a new lock of CPython's own.
 pub(crate) fn cpython_lock_acquire(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    attribute(&call0(cpython_lock(py)?)?, intern!(py, "acquire"))
+    attribute(&call0(cpython_lock(py)?)?, word!(py, "acquire")?)
 }
 
 /// Makes Python the host.
@@ -370,8 +368,8 @@ pub(crate) fn install(module: &Bound<'_, PyModule>) -> PyResult<()> {
         reporter::forget();
     });
     ropewalk::watch::set_reporter(reporter::report);
-    let sys = import(intern!(py, "sys"))?;
-    if let Some(is_enabled) = attribute_opt(&sys, intern!(py, "_is_gil_enabled"))? {
+    let sys = import(word!(py, "sys")?)?;
+    if let Some(is_enabled) = attribute_opt(&sys, word!(py, "_is_gil_enabled")?)? {
         HAS_GIL.store(is_true(&call0(&is_enabled)?)?, Ordering::Relaxed);
     }
     cpython_lock(py)?;

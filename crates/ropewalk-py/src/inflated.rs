@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use pyo3::exceptions::{PyAttributeError, PyKeyError};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
@@ -37,10 +36,10 @@ impl Waiting<'_> {
         args: impl host::Several<'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = condition.py();
-        host::call_method(condition, intern!(py, "acquire"), ())?;
+        host::call_method(condition, host::word!(py, "acquire")?, ())?;
         drop(self);
         let result = slow(py, name, args);
-        host::call_method(condition, intern!(py, "release"), ())?;
+        host::call_method(condition, host::word!(py, "release")?, ())?;
         result
     }
 }
@@ -71,27 +70,29 @@ impl Inflated {
         fill: impl FnOnce(&Bound<'py, PyDict>) -> PyResult<()>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let py = object.py();
-        let attributes = host::attribute(object, intern!(py, "__dict__"))?.cast_into::<PyDict>()?;
+        let attributes =
+            host::attribute(object, host::word!(py, "__dict__")?)?.cast_into::<PyDict>()?;
         if self.is_so() {
             return Ok(attributes);
         }
         let condition = PyCondition::with_new_lock(py)?.into_bound(py).into_any();
-        host::call_method(&condition, intern!(py, "acquire"), ())?;
-        let names = (intern!(py, "_cond"), &condition);
-        let first = host::call_method(&attributes, intern!(py, "setdefault"), names)?;
+        host::call_method(&condition, host::word!(py, "acquire")?, ())?;
+        let name = host::word!(py, "_cond")?;
+        let setdefault = host::word!(py, "setdefault")?;
+        let first = host::call_method(&attributes, setdefault, (name, &condition))?;
         let filled = if first.is(&condition) {
             self.is_so.store(true, Ordering::Release);
             fill(&attributes).inspect_err(|_| {
                 // Without memory it stays as it was.
                 self.is_so.store(false, Ordering::Release);
-                let _ = attributes.del_item(intern!(py, "_cond"));
+                let _ = attributes.del_item(name);
             })
         } else {
             // Another thread is at it. Once its lock is free, all is done.
-            host::call_method(&first, intern!(py, "acquire"), ())?;
-            host::call_method(&first, intern!(py, "release"), ()).map(host::discard)
+            host::call_method(&first, host::word!(py, "acquire")?, ())?;
+            host::call_method(&first, host::word!(py, "release")?, ()).map(host::discard)
         };
-        host::call_method(&condition, intern!(py, "release"), ())?;
+        host::call_method(&condition, host::word!(py, "release")?, ())?;
         filled?;
         self.see_them_come(py);
         Ok(attributes)
@@ -130,7 +131,7 @@ pub(crate) fn delete_part<'py>(
     name: &Bound<'py, PyString>,
 ) -> PyResult<()> {
     let py = object.py();
-    match host::call_method(attributes, intern!(py, "pop"), (name,)) {
+    match host::call_method(attributes, host::word!(py, "pop")?, (name,)) {
         Ok(value) => {
             host::discard(value);
             Ok(())
@@ -155,12 +156,12 @@ pub(crate) fn slow<'py>(
     name: &Bound<'py, PyString>,
     args: impl host::Several<'py>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let module = host::import(intern!(py, "ropewalk._parts_slow"))?;
+    let module = host::import(host::word!(py, "ropewalk._parts_slow")?)?;
     host::call_method(&module, name, args)
 }
 
 /// What CPython says of the state of an instance: its attributes, and its slots.
 pub(crate) fn own_state<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = object.py();
-    host::call_method(&py.get_type::<PyAny>(), intern!(py, "__getstate__"), (object,))
+    host::call_method(&py.get_type::<PyAny>(), host::word!(py, "__getstate__")?, (object,))
 }

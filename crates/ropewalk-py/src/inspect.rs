@@ -6,7 +6,6 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use pyo3::exceptions::{PyOSError, PyTypeError};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
 use pythonize::{PythonizeTypes, PythonizeUnnamedMappingAdapter, pythonize_custom};
@@ -136,8 +135,8 @@ fn class_name(object: &Bound<'_, PyAny>) -> String {
 fn ask(question: &str) -> Option<String> {
     host::enter(|py| {
         let answer = || -> PyResult<Option<String>> {
-            let module = host::import(intern!(py, "ropewalk._answers"))?;
-            host::call_method(&module, intern!(py, "answer"), (question,))?.extract()
+            let module = host::import(host::word!(py, "ropewalk._answers")?)?;
+            host::call_method(&module, host::word!(py, "answer")?, (question,))?.extract()
         };
         answer().unwrap_or_else(|error| {
             host::report_unraisable(py, error, None);

@@ -51,7 +51,6 @@ mod timer;
 /// The compiled half of `ropewalk`.
 #[pymodule(gil_used = false)]
 mod _ropewalk {
-    use pyo3::intern;
     use pyo3::prelude::*;
 
     #[pymodule_export]
@@ -127,8 +126,8 @@ mod _ropewalk {
         super::making::install::<super::future::PyFuture>(py);
         super::making::install::<super::event::PyEvent>(py);
         super::making::install::<super::semaphore::PySemaphore>(py);
-        let queue = super::host::import(intern!(py, "_queue"))?;
-        module.add("_Empty", super::host::attribute(&queue, intern!(py, "Empty"))?)?;
+        let queue = super::host::import(super::host::word!(py, "_queue")?)?;
+        module.add("_Empty", super::host::attribute(&queue, super::host::word!(py, "Empty")?)?)?;
         // Its own name is CPython's, `lock`.
         module.add("Lock", py.get_type::<super::lock::PyLock>())?;
         module.add("DeadlockError", py.get_type::<super::error::DeadlockError>())?;

@@ -12,7 +12,9 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::ffi::{self, PyObject, PyTypeObject};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
-use pyo3::{Borrowed, PyClass, intern};
+use pyo3::{Borrowed, PyClass};
+
+use super::host;
 
 /// A name that was given, for reports: it may have characters that UTF-8 does not have.
 pub(crate) struct Name(String);
@@ -61,7 +63,7 @@ unsafe fn alone(
     if !args.is_empty() || kwargs.len() != 1 {
         return Ok(None);
     }
-    kwargs.get_item(intern!(py, "name"))
+    kwargs.get_item(host::word!(py, "name")?)
 }
 
 fn named<'py, T: Named>(name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, T>> {

@@ -5,7 +5,6 @@
 
 use std::cell::Cell;
 
-use pyo3::intern;
 use pyo3::prelude::*;
 use ropewalk::sync::Held;
 use ropewalk::wait;
@@ -55,8 +54,8 @@ fn tell(py: Python<'_>, lock: Held<'_>, waits: bool) {
 /// A text without what a terminal would obey, as all that is shown.
 fn clean(py: Python<'_>, text: &str) -> String {
     let clean = || -> PyResult<String> {
-        let module = host::import(intern!(py, "ropewalk._tables"))?;
-        host::call_method(&module, intern!(py, "clean"), (text,))?.extract()
+        let module = host::import(host::word!(py, "ropewalk._tables")?)?;
+        host::call_method(&module, host::word!(py, "clean")?, (text,))?.extract()
     };
     // At the very end of the interpreter.
     clean().unwrap_or_else(|_| text.escape_debug().to_string())

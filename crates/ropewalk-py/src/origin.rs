@@ -5,8 +5,9 @@ use std::ffi::c_int;
 #[expect(clippy::disallowed_types, reason = "tried and never waited for")]
 use std::sync::{Arc, Mutex, OnceLock};
 
+use once_cell::race::OnceBox;
 use pyo3::prelude::*;
-use pyo3::{Py, ffi, intern};
+use pyo3::{Py, ffi};
 use ropewalk::wait::{HostSite, Origin};
 
 use super::host;
@@ -61,7 +62,7 @@ type Known = HashMap<(usize, u32), (Py<PyAny>, Place)>;
 /// Most places make many primitives; this many places are remembered.
 const MOST_KNOWN: usize = 1024;
 #[expect(clippy::disallowed_types, reason = "tried and never waited for")]
-static KNOWN: OnceLock<Mutex<Known>> = OnceLock::new();
+static KNOWN: OnceBox<Mutex<Known>> = OnceBox::new();
 
 /// `file:line` for what [`Site::origin`] gave, whose site must be alive, on an attached thread.
 pub(crate) fn describe(site: HostSite) -> Option<Arc<str>> {
@@ -86,7 +87,7 @@ fn place(site: HostSite) -> Option<Place> {
         // core keeps alive while it describes it.
         let code = unsafe { Bound::from_borrowed_ptr(py, site.code() as *mut ffi::PyObject) };
         let file: String =
-            host::attribute(&code, intern!(py, "co_filename")).ok()?.extract().ok()?;
+            host::attribute(&code, host::word!(py, "co_filename").ok()?).ok()?.extract().ok()?;
         let position = c_int::try_from(site.position()).unwrap_or(0);
         // SAFETY: a code object; any position is allowed.
         let line = unsafe { PyCode_Addr2Line(code.as_ptr(), position) };
@@ -105,9 +106,9 @@ fn place(site: HostSite) -> Option<Place> {
 fn package(py: Python<'_>) -> Option<Arc<str>> {
     static FOLDER: OnceLock<Arc<str>> = OnceLock::new();
     if FOLDER.get().is_none() {
-        let package = host::import(intern!(py, "ropewalk")).ok()?;
+        let package = host::import(host::word!(py, "ropewalk").ok()?).ok()?;
         let file: String =
-            host::attribute(&package, intern!(py, "__file__")).ok()?.extract().ok()?;
+            host::attribute(&package, host::word!(py, "__file__").ok()?).ok()?.extract().ok()?;
         let _ = FOLDER.set(file.strip_suffix("__init__.py")?.into());
     }
     FOLDER.get().cloned()

@@ -6,8 +6,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use once_cell::race::OnceBox;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString};
 use pyo3::{Borrowed, PyClass, ffi};
 
@@ -28,22 +28,24 @@ impl Default for Seen {
 pub(crate) struct Methods {
     names: &'static [&'static str],
     /// The same names, with what we made.
-    ours: PyOnceLock<Vec<(Py<PyString>, Py<PyAny>)>>,
+    ours: OnceBox<Vec<(Py<PyString>, Py<PyAny>)>>,
 }
 
 impl Methods {
     pub(crate) const fn new(names: &'static [&'static str]) -> Self {
-        Self { names, ours: PyOnceLock::new() }
+        Self { names, ours: OnceBox::new() }
     }
 
     /// Keeps what we made: when the module is made, before anybody can replace it.
     pub(crate) fn keep<C: PyClass>(&self, py: Python<'_>) -> PyResult<()> {
         let class = py.get_type::<C>();
-        self.ours.get_or_try_init(py, || {
-            let names = self.names.iter().map(|name| PyString::intern(py, name));
-            names
-                .map(|name| Ok((name.clone().unbind(), host::attribute(&class, &name)?.unbind())))
-                .collect::<PyResult<_>>()
+        self.ours.get_or_try_init(|| {
+            let names = self.names.iter().map(|name| {
+                let name = host::interned(py, name)?;
+                let method = host::attribute(&class, &name)?;
+                Ok((name.unbind(), method.unbind()))
+            });
+            names.collect::<PyResult<_>>().map(Box::new)
         })?;
         Ok(())
     }
@@ -59,7 +61,7 @@ impl Methods {
     #[cold]
     fn look(&self, object: &Bound<'_, PyAny>, seen: &Seen, is_ours: bool) -> bool {
         let py = object.py();
-        let Some(ours) = self.ours.get(py) else { return false };
+        let Some(ours) = self.ours.get() else { return false };
         let own = attributes(object);
         let is_in_instance = |name| own.is_some_and(|own| own.contains(name).unwrap_or(false));
         if ours.iter().any(|(name, _)| is_in_instance(name.bind(py))) {

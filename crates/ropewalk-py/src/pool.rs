@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use ropewalk::exec::{SubmitError, Submitted};
@@ -62,7 +61,7 @@ impl PyPool {
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
-        let slow = host::attribute(slf, intern!(py, "_ropewalk_slow_submit"))?;
+        let slow = host::attribute(slf, host::word!(py, "_ropewalk_slow_submit")?)?;
         let mut all = vec![r#fn];
         all.extend(args);
         let all = host::call(&py.get_type::<PyTuple>(), (all,), None)?.cast_into()?;
@@ -81,7 +80,7 @@ impl PyPool {
                 let Some(queue) = slf.get().queue.get() else { return Ok(()) };
                 let queue = &queue.get().core;
                 let _launch = queue.launch(false);
-                let started = host::call_method(slf, intern!(py, "_ropewalk_start_asked"), ());
+                let started = host::call_method(slf, host::word!(py, "_ropewalk_start_asked")?, ());
                 if started.is_err() {
                     queue.start_failed();
                 }
@@ -104,7 +103,7 @@ impl PyPool {
                     other => other.into_job(),
                 };
                 reason.discard(py);
-                host::call_method(slf, intern!(py, "_ropewalk_refuse"), ())?;
+                host::call_method(slf, host::word!(py, "_ropewalk_refuse")?, ())?;
                 // Its `_shutdown` or `_broken` was set back, which the core does not follow.
                 Err(host::error::<PyRuntimeError>("cannot schedule new futures after shutdown"))
             }
@@ -147,7 +146,7 @@ impl PyPool {
             if this.queue().is_none() {
                 return Self::slow_submit(slf, r#fn, args, kwargs.as_ref());
             }
-            host::call_method(slf, intern!(py, "_ropewalk_refuse"), ())?;
+            host::call_method(slf, host::word!(py, "_ropewalk_refuse")?, ())?;
         }
         let queue = &queue.get().core;
         let future = bare(py, PyFuture::in_pool(queue.crew().clone()))?;
@@ -170,7 +169,7 @@ impl PyPool {
         let Some(queue) = slf.get().queue() else {
             return Err(host::error::<PyRuntimeError>("this pool is not a fast one"));
         };
-        host::call_method(slf, intern!(slf.py(), "_ropewalk_refuse"), ())?;
+        host::call_method(slf, host::word!(slf.py(), "_ropewalk_refuse")?, ())?;
         let job = Job::new(future.unbind(), call.0, call.1, None);
         let deadline = if wait { Deadline::NEVER } else { Deadline::PAST };
         Self::submitted(slf, queue.get().core.submit_until(job, priority, deadline))

@@ -7,7 +7,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use ropewalk::exec::{Next, Seat, Submitted, WorkQueue};
@@ -48,8 +47,8 @@ impl Job {
         let args = self.args.into_bound(py);
         let kwargs = self.kwargs.map(|kwargs| kwargs.into_bound(py));
         let Some(future) = self.future else {
-            let module = host::import(intern!(py, "ropewalk.concurrent.futures.thread"))?;
-            return host::call_method(&module, intern!(py, "_run_item"), (function,))
+            let module = host::import(host::word!(py, "ropewalk.concurrent.futures.thread")?)?;
+            return host::call_method(&module, host::word!(py, "_run_item")?, (function,))
                 .map(host::discard);
         };
         let future = future.into_bound(py);
@@ -102,8 +101,12 @@ impl Job {
             Some(kwargs) => kwargs.into_bound(py),
             None => host::dict(py)?,
         };
-        let module = host::import(intern!(py, "ropewalk.concurrent.futures.thread"))?;
-        host::call_method(&module, intern!(py, "_make_item"), (future, function, self.args, kwargs))
+        let module = host::import(host::word!(py, "ropewalk.concurrent.futures.thread")?)?;
+        host::call_method(
+            &module,
+            host::word!(py, "_make_item")?,
+            (future, function, self.args, kwargs),
+        )
     }
 }
 
@@ -134,9 +137,9 @@ impl PyWorkQueue {
 
     /// Tells of an exception that is not a task's.
     fn report(py: Python<'_>, error: PyErr) -> PyResult<()> {
-        let module = host::import(intern!(py, "ropewalk._futures_stock"))?;
+        let module = host::import(host::word!(py, "ropewalk._futures_stock")?)?;
         let error = error.into_value(py);
-        host::call_method(&module, intern!(py, "worker_raised"), (error,)).map(host::discard)
+        host::call_method(&module, host::word!(py, "worker_raised")?, (error,)).map(host::discard)
     }
 
     /// Starts a thread that is counted already, or takes that back.

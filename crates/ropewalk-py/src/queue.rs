@@ -20,16 +20,14 @@ use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
 use pyo3::Borrowed;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyType};
 use ropewalk::queue::{GetError, JoinError, PutError};
 use ropewalk::wait::Deadline;
 
 use super::direct;
 use super::error::Error;
-use super::host::{self, Made};
+use super::host::{self, Kept, Made};
 use super::origin::{self, Site};
 use super::queue_core::{Core, GetFailed, Item, PutFailed};
 use super::queue_parts::{self, Held, Parts, not_blocking};
@@ -60,11 +58,9 @@ fn slow<'py>(
     name: &str,
     args: impl host::Several<'py>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    static SLOW: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let module = SLOW.get_or_try_init(py, || {
-        host::import(intern!(py, "ropewalk._queue_slow")).map(Bound::unbind)
-    })?;
-    host::call_method(module.bind(py), &host::text(py, name)?, args)
+    static SLOW: Kept = Kept::new();
+    let module = SLOW.get_or_make(py, || host::import(host::word!(py, "ropewalk._queue_slow")?))?;
+    host::call_method(module, &host::text(py, name)?, args)
 }
 
 /// The argument as it was given, for the slow way, which looks at it only when it has to.
@@ -269,7 +265,7 @@ impl QueueBase {
                 }
             }
         }
-        let put = host::attribute(slf, intern!(slf.py(), "put"))?;
+        let put = host::attribute(slf, host::word!(slf.py(), "put")?)?;
         host::call(&put, (item,), Some(&not_blocking(slf.py())?)).map(|it| Some(it.unbind()))
     }
 
@@ -283,7 +279,7 @@ impl QueueBase {
                 Err(error) => return Self::get_failed(slf, core, error, Patience::Try),
             }
         }
-        let get = host::attribute(slf, intern!(slf.py(), "get"))?;
+        let get = host::attribute(slf, host::word!(slf.py(), "get")?)?;
         host::call(&get, (), Some(&not_blocking(slf.py())?)).map(Bound::unbind)
     }
 
@@ -510,12 +506,12 @@ impl QueueBase {
         queue_parts::room_for(core.len())?;
         let queue = match core {
             Core::Fifo(_) => {
-                let collections = host::import(intern!(py, "collections"))?;
-                host::call_method(&collections, intern!(py, "deque"), ())?
+                let collections = host::import(host::word!(py, "collections")?)?;
+                host::call_method(&collections, host::word!(py, "deque")?, ())?
             }
             Core::Lifo(_) | Core::Priority(_) => host::list::<Item>(py, [])?.into_any(),
         };
-        let append = host::attribute(&queue, intern!(py, "append"))?;
+        let append = host::attribute(&queue, host::word!(py, "append")?)?;
         let (lock, [not_empty, not_full, all_tasks_done]) = slf.get().new_parts(py)?;
         let others = [
             ("maxsize", slf.get().maxsize.load(Ordering::Relaxed).made(py)?),
@@ -530,16 +526,18 @@ impl QueueBase {
             .into_iter()
             .map(|(name, value)| Ok((host::text(py, name)?, value)))
             .collect::<PyResult<_>>()?;
-        let attributes = host::attribute(slf, intern!(py, "__dict__"))?.cast_into::<PyDict>()?;
+        let attributes =
+            host::attribute(slf, host::word!(py, "__dict__")?)?.cast_into::<PyDict>()?;
         // Held until everything is in its place: who finds it waits for that.
         lock.get().core.acquire().map_err(Error::from)?;
         let lock = Held(lock);
-        let mutex = intern!(py, "mutex");
-        let first = host::call_method(&attributes, intern!(py, "setdefault"), (mutex, &lock.0))?;
+        let mutex = host::word!(py, "mutex")?;
+        let first =
+            host::call_method(&attributes, host::word!(py, "setdefault")?, (mutex, &lock.0))?;
         if !first.is(&lock.0) {
             // Another thread is at it. Once its lock is free, all is done.
-            host::call_method(&first, intern!(py, "acquire"), ())?;
-            host::call_method(&first, intern!(py, "release"), ())?;
+            host::call_method(&first, host::word!(py, "acquire")?, ())?;
+            host::call_method(&first, host::word!(py, "release")?, ())?;
             return Ok(());
         }
         let moved = others.iter().try_for_each(|(name, value)| attributes.set_item(name, value));

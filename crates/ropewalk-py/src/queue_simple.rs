@@ -5,7 +5,6 @@
 use pyo3::Borrowed;
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyDict, PyTuple, PyType};
 use ropewalk::queue::{GetError, SimpleQueue};
@@ -72,8 +71,8 @@ impl PySimpleQueue {
         let py = class.py();
         if (!args.is_empty() || kwargs.is_some_and(|kwargs| !kwargs.is_empty()))
             // A subclass's own `__init__` may want them.
-            && host::attribute(class, intern!(py, "__init__"))?
-                .is(&host::attribute(&py.get_type::<PyAny>(), intern!(py, "__init__"))?)
+            && host::attribute(class, host::word!(py, "__init__")?)?
+                .is(&host::attribute(&py.get_type::<PyAny>(), host::word!(py, "__init__")?)?)
         {
             let what = if args.is_empty() { "keyword" } else { "positional" };
             return Err(host::error::<PyTypeError>(format!(

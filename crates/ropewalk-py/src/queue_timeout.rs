@@ -8,12 +8,10 @@
 
 use pyo3::basic::CompareOp;
 use pyo3::exceptions::PyValueError;
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use ropewalk::wait::Deadline;
 
-use super::host::{self, Made};
+use super::host::{self, Kept, Made};
 use super::timeout::{Given, TIMEOUT_MAX, after, judged, plain, usual_seconds};
 
 /// How long an operation may wait.
@@ -87,8 +85,8 @@ pub(crate) fn simple_queue_arguments<'py>(
     let value = plain(&value)?;
     // With an item in it, so that it does not wait.
     let judge = host::call0(original_simple_queue(py)?)?;
-    host::call_method(&judge, intern!(py, "put"), (py.None(),))?;
-    host::call_method(&judge, intern!(py, "get"), (true, &value))?;
+    host::call_method(&judge, host::word!(py, "put")?, (py.None(),))?;
+    host::call_method(&judge, host::word!(py, "get")?, (true, &value))?;
     Ok(Some(after(host::as_float(&value)?)))
 }
 
@@ -98,11 +96,8 @@ fn negative() -> PyErr {
 
 /// CPython's own `SimpleQueue`. First called when the module is made, before anybody replaced it.
 pub(crate) fn original_simple_queue(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
-    static ORIGINAL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    ORIGINAL
-        .get_or_try_init(py, || {
-            let module = host::import(intern!(py, "_queue"))?;
-            host::attribute(&module, intern!(py, "SimpleQueue")).map(Bound::unbind)
-        })
-        .map(|original| original.bind(py))
+    static ORIGINAL: Kept = Kept::new();
+    ORIGINAL.get_or_make(py, || {
+        host::attribute(&host::import(host::word!(py, "_queue")?)?, host::word!(py, "SimpleQueue")?)
+    })
 }

@@ -5,7 +5,6 @@
 use std::ffi::CStr;
 
 use pyo3::exceptions::{PyDeprecationWarning, PyTypeError, PyValueError};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 use ropewalk::{wait, watch};
@@ -32,7 +31,7 @@ pub(crate) fn name_as_python_would(py: Python<'_>) -> PyResult<()> {
         py.get_type::<super::semaphore::PyBoundedSemaphore>(),
         py.get_type::<super::semaphore::PySemaphore>(),
     ];
-    classes.iter().try_for_each(|class| class.setattr(intern!(py, "__name__"), class.name()?))
+    classes.iter().try_for_each(|class| class.setattr(host::word!(py, "__name__")?, class.name()?))
 }
 
 /// An object's address as `hex(id(object))`.
@@ -50,8 +49,8 @@ pub(crate) fn generic_alias<'py>(
     class: &Bound<'py, PyType>,
     object: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let types = host::import(intern!(class.py(), "types"))?;
-    host::call_method(&types, intern!(class.py(), "GenericAlias"), (class, object))
+    let types = host::import(host::word!(class.py(), "types")?)?;
+    host::call_method(&types, host::word!(class.py(), "GenericAlias")?, (class, object))
 }
 
 /// Warns the caller of a deprecated spelling.

@@ -4,11 +4,11 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use pyo3::Borrowed;
 use pyo3::basic::CompareOp;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
-use pyo3::{Borrowed, intern};
 use ropewalk::sync::Semaphore;
 
 use super::direct::{self, short_ways};
@@ -73,7 +73,7 @@ impl PySemaphore {
             }
         };
         if this.inflated.is_so() {
-            return slow(py, intern!(py, "set_up_semaphore"), (slf, value)).map(host::discard);
+            return slow(py, host::word!(py, "set_up_semaphore")?, (slf, value)).map(host::discard);
         }
         this.core.reset(value);
         if this.core.is_to_be_bounded() {
@@ -104,13 +104,13 @@ impl PySemaphore {
         timeout: Option<Bound<'py, PyAny>>,
     ) -> PyResult<bool> {
         let py = slf.py();
-        host::is_true(&slow(py, intern!(py, "acquire"), (slf, blocking, timeout))?)
+        host::is_true(&slow(py, host::word!(py, "acquire")?, (slf, blocking, timeout))?)
     }
 
     fn release_any(slf: &Bound<'_, Self>, count: usize) -> PyResult<()> {
         let py = slf.py();
         if slf.get().inflated.is_so() {
-            return slow(py, intern!(py, "release"), (slf, count)).map(host::discard);
+            return slow(py, host::word!(py, "release")?, (slf, count)).map(host::discard);
         }
         Ok(slf.get().release_n(count)?)
     }
@@ -119,7 +119,7 @@ impl PySemaphore {
     fn bound<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         if slf.get().inflated.is_so() {
-            return part(slf, &Self::inflate(slf)?, intern!(py, "_initial_value"));
+            return part(slf, &Self::inflate(slf)?, host::word!(py, "_initial_value")?);
         }
         slf.get().bound.load(Ordering::Relaxed).made(py)
     }
@@ -130,13 +130,13 @@ impl PySemaphore {
         this.inflated.inflate(slf, |attributes| {
             if this.core.is_to_be_bounded() {
                 let bound = this.bound.load(Ordering::Relaxed).made(py)?;
-                attributes.set_item(intern!(py, "_initial_value"), bound)?;
+                attributes.set_item(host::word!(py, "_initial_value")?, bound)?;
             }
             let before = this.core.permits();
-            attributes.set_item(intern!(py, "_value"), before.made(py)?)?;
+            attributes.set_item(host::word!(py, "_value")?, before.made(py)?)?;
             let permits = this.core.retire();
             if permits != before {
-                attributes.set_item(intern!(py, "_value"), permits.made(py)?)?;
+                attributes.set_item(host::word!(py, "_value")?, permits.made(py)?)?;
             }
             Ok(())
         })
@@ -242,7 +242,11 @@ impl PySemaphore {
         }
         let condition = Self::_cond(slf)?;
         let left = deadline.left().map(|left| left.as_secs_f64());
-        host::is_true(&waiting.go_on(&condition, intern!(py, "acquire_held"), (slf, true, left))?)
+        host::is_true(&waiting.go_on(
+            &condition,
+            host::word!(py, "acquire_held")?,
+            (slf, true, left),
+        )?)
     }
 
     /// Release a semaphore, incrementing the internal counter by one or more, and wake up as many
@@ -259,7 +263,7 @@ impl PySemaphore {
                 let Ok(n) = host::index(&n) else {
                     // CPython adds any number to its count.
                     Self::inflate(slf)?;
-                    return slow(py, intern!(py, "release"), (slf, n)).map(host::discard);
+                    return slow(py, host::word!(py, "release")?, (slf, n)).map(host::discard);
                 };
                 count(&n)?
             }
@@ -278,7 +282,8 @@ impl PySemaphore {
         _traceback: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         if slf.get().release_is_replaced(slf) {
-            return host::call_method(slf, intern!(slf.py(), "release"), ()).map(host::discard);
+            return host::call_method(slf, host::word!(slf.py(), "release")?, ())
+                .map(host::discard);
         }
         Self::release_any(slf, 1)
     }
@@ -287,34 +292,34 @@ impl PySemaphore {
     fn _value<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         if slf.get().inflated.is_so() {
-            return part(slf, &Self::inflate(slf)?, intern!(py, "_value"));
+            return part(slf, &Self::inflate(slf)?, host::word!(py, "_value")?);
         }
         slf.get().core.permits().made(py)
     }
 
     #[setter(_value)]
     fn set_value(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        Self::inflate(slf)?.set_item(intern!(slf.py(), "_value"), value)
+        Self::inflate(slf)?.set_item(host::word!(slf.py(), "_value")?, value)
     }
 
     #[deleter(_value)]
     fn delete_value(slf: &Bound<'_, Self>) -> PyResult<()> {
-        delete_part(slf, &Self::inflate(slf)?, intern!(slf.py(), "_value"))
+        delete_part(slf, &Self::inflate(slf)?, host::word!(slf.py(), "_value")?)
     }
 
     #[getter]
     fn _cond<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        part(slf, &Self::inflate(slf)?, intern!(slf.py(), "_cond"))
+        part(slf, &Self::inflate(slf)?, host::word!(slf.py(), "_cond")?)
     }
 
     #[setter(_cond)]
     fn set_cond(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        Self::inflate(slf)?.set_item(intern!(slf.py(), "_cond"), value)
+        Self::inflate(slf)?.set_item(host::word!(slf.py(), "_cond")?, value)
     }
 
     #[deleter(_cond)]
     fn delete_cond(slf: &Bound<'_, Self>) -> PyResult<()> {
-        delete_part(slf, &Self::inflate(slf)?, intern!(slf.py(), "_cond"))
+        delete_part(slf, &Self::inflate(slf)?, host::word!(slf.py(), "_cond")?)
     }
 
     /// As CPython's: it is up to whoever pickles whether it can do that with the lock inside.
@@ -324,7 +329,7 @@ impl PySemaphore {
     }
 
     fn __setstate__(slf: &Bound<'_, Self>, state: &Bound<'_, PyAny>) -> PyResult<()> {
-        slow(slf.py(), intern!(slf.py(), "restore"), (slf, state)).map(host::discard)
+        slow(slf.py(), host::word!(slf.py(), "restore")?, (slf, state)).map(host::discard)
     }
 
     fn __repr__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
@@ -368,7 +373,7 @@ impl PyBoundedSemaphore {
     #[setter(_initial_value)]
     fn set_initial_value(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let attributes = PySemaphore::inflate(slf.as_super())?;
-        attributes.set_item(intern!(slf.py(), "_initial_value"), value)
+        attributes.set_item(host::word!(slf.py(), "_initial_value")?, value)
     }
 
     #[deleter(_initial_value)]
@@ -376,7 +381,7 @@ impl PyBoundedSemaphore {
         delete_part(
             slf,
             &PySemaphore::inflate(slf.as_super())?,
-            intern!(slf.py(), "_initial_value"),
+            host::word!(slf.py(), "_initial_value")?,
         )
     }
 

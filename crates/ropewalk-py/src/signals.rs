@@ -4,10 +4,10 @@
 
 use std::ffi::c_int;
 
+use once_cell::race::OnceBox;
 use pyo3::basic::CompareOp;
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
+use pyo3::types::PyString;
 
 use super::host;
 
@@ -19,16 +19,16 @@ struct Signals {
     end: c_int,
 }
 
-static SIGNALS: PyOnceLock<Signals> = PyOnceLock::new();
+static SIGNALS: OnceBox<Signals> = OnceBox::new();
 
 fn signals(py: Python<'_>) -> PyResult<&Signals> {
-    SIGNALS.get_or_try_init(py, || {
-        let signal = host::import(intern!(py, "_signal"))?;
-        Ok(Signals {
-            get: host::attribute(&signal, intern!(py, "getsignal"))?.unbind(),
-            default: host::attribute(&signal, intern!(py, "default_int_handler"))?.unbind(),
-            end: host::attribute(&signal, intern!(py, "NSIG"))?.extract()?,
-        })
+    SIGNALS.get_or_try_init(|| {
+        let signal = host::import(host::word!(py, "_signal")?)?;
+        Ok(Box::new(Signals {
+            get: host::attribute(&signal, host::word!(py, "getsignal")?)?.unbind(),
+            default: host::attribute(&signal, host::word!(py, "default_int_handler")?)?.unbind(),
+            end: host::attribute(&signal, host::word!(py, "NSIG")?)?.extract()?,
+        }))
     })
 }
 
@@ -43,7 +43,7 @@ pub(crate) fn user_handles_signals(py: Python<'_>) -> bool {
                 && !handler.is_none()
                 && !is_asyncios(&handler)
                 // The pytest plugin's own.
-                && host::attribute(&handler, intern!(py, "_ropewalk_watchdog")).is_err()
+                && attribute(&handler, host::word!(py, "_ropewalk_watchdog")).is_err()
         })
     })
 }
@@ -52,14 +52,21 @@ pub(crate) fn user_handles_signals(py: Python<'_>) -> bool {
 /// exception if by anything (the first time it only cancels the main task).
 fn is_asyncios(handler: &Bound<'_, PyAny>) -> bool {
     let py = handler.py();
-    let is = |attribute, value| {
-        host::attribute(handler, intern!(py, "func"))
-            .and_then(|function| host::attribute(&function, attribute))
+    let is = |name, value| {
+        attribute(handler, host::word!(py, "func"))
+            .and_then(|function| attribute(&function, name))
             .and_then(|found| host::compare(&found, CompareOp::Eq, value))
             .unwrap_or(false)
     };
-    is(intern!(py, "__module__"), "asyncio.runners")
-        && is(intern!(py, "__qualname__"), "Runner._on_sigint")
+    is(host::word!(py, "__module__"), "asyncio.runners")
+        && is(host::word!(py, "__qualname__"), "Runner._on_sigint")
+}
+
+fn attribute<'py>(
+    object: &Bound<'py, PyAny>,
+    name: PyResult<&Bound<'py, PyString>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    host::attribute(object, name?)
 }
 
 /// Keeps what is needed of the module.

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::exceptions::PyRuntimeError;
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
-use pyo3::{ffi, intern};
 use ropewalk::sync::ThreadLife;
 use ropewalk::wait::ResourceKind;
 use ropewalk::{wait, watch};
@@ -182,7 +182,7 @@ impl ThreadHandle {
         if for_good {
             let _ = UNENDED.try_with(|unended| unended.0.replace(Some(self.life.clone())));
         }
-        let (dict, key) = (dict.cast::<PyDict>()?, intern!(py, "ropewalk.end"));
+        let (dict, key) = (dict.cast::<PyDict>()?, host::word!(py, "ropewalk.end")?);
         let end = EndOfThread {
             life: self.life.clone(),
             thread: wait::current().word(),

@@ -8,10 +8,10 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use pyo3::Borrowed;
 use pyo3::basic::CompareOp;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt};
-use pyo3::{Borrowed, intern};
 use ropewalk::wait::Deadline;
 
 use super::host::{self, Made};
@@ -138,7 +138,7 @@ pub(crate) fn plain<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny
 
 /// The int that an object stands for; the object itself, for CPython to refuse, if there is none.
 fn as_int<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    let has_int = host::attribute_opt(&value.get_type(), intern!(value.py(), "__index__"))?;
+    let has_int = host::attribute_opt(&value.get_type(), host::word!(value.py(), "__index__")?)?;
     if has_int.is_some() { host::index(value) } else { Ok(value.clone()) }
 }
 
@@ -242,7 +242,7 @@ impl<'py> End<'py> {
 
 /// The time of Python's clock, in seconds.
 fn now(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    host::call_method(&host::import(intern!(py, "time"))?, intern!(py, "monotonic"), ())
+    host::call_method(&host::import(host::word!(py, "time")?)?, host::word!(py, "monotonic")?, ())
 }
 
 /// As [`optional_timeout`], where a wait judges what is left of it, if it comes to that.

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use pyo3::exceptions::PyRuntimeError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use ropewalk::time::{StartError, Timer};
 use ropewalk::wait::Origin;
@@ -34,7 +33,7 @@ impl TimerHandle {
     /// What the timer is called now.
     fn name(&self, py: Python<'_>) -> Option<Name> {
         let timer = host::call(self.timer.as_ref()?.bind(py), (), None).ok()?;
-        host::attribute(&timer, intern!(py, "_name")).ok()?.extract().ok()
+        host::attribute(&timer, host::word!(py, "_name").ok()?).ok()?.extract().ok()
     }
 }
 

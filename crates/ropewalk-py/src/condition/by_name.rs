@@ -1,6 +1,5 @@
 //! Conditions whose class, or who themselves, have another method in the place of one of ours.
 
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
@@ -42,7 +41,7 @@ impl PyCondition {
     }
 
     pub(super) fn is_owned_by_name(slf: &Bound<'_, Self>) -> PyResult<bool> {
-        host::is_true(&host::call0(&Self::by_name(slf, intern!(slf.py(), "_is_owned"))?)?)
+        host::is_true(&host::call0(&Self::by_name(slf, host::word!(slf.py(), "_is_owned")?)?)?)
     }
 
     pub(super) fn wait_by_name(slf: &Bound<'_, Self>, timeout: Given<'_, '_>) -> PyResult<bool> {
@@ -51,18 +50,17 @@ impl PyCondition {
             return Err(Error::NotHeld("cannot wait on un-acquired lock").into());
         }
         let deadline = optional_timeout(py, timeout)?;
+        let names = (host::word!(py, "_release_save")?, host::word!(py, "_acquire_restore")?);
         let mut released = None;
         let result = slf.get().core.wait_foreign(deadline, || {
-            let release = Self::by_name(slf, intern!(py, "_release_save"));
-            let result = release.and_then(|release| host::call0(&release));
+            let result = Self::by_name(slf, names.0).and_then(|release| host::call0(&release));
             let proceed = result.is_ok();
             released = Some(result);
             proceed
         });
         let result = result.map_err(|error| PyErr::from(Error::from(error)));
         if let Some(saved) = released {
-            let restore = Self::by_name(slf, intern!(py, "_acquire_restore"))?;
-            host::discard(host::call(&restore, (saved?,), None)?);
+            host::discard(host::call(&Self::by_name(slf, names.1)?, (saved?,), None)?);
         }
         Ok(result? == Some(true))
     }

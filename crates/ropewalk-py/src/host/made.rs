@@ -5,7 +5,6 @@ use std::ptr::null_mut;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyList, PyString, PyTuple};
 use pyo3::{Borrowed, PyErr, PyTypeInfo};
 
@@ -199,19 +198,13 @@ pub(crate) fn put_in<'py>(
     dict.set_item(text(py, name)?, value.made(py)?)
 }
 
-/// A name that is kept.
-pub(crate) struct Word {
-    text: &'static str,
-    kept: PyOnceLock<Py<PyString>>,
-}
-
-impl Word {
-    pub(crate) const fn new(text: &'static str) -> Self {
-        Self { text, kept: PyOnceLock::new() }
-    }
-
-    pub(crate) fn get<'a, 'py>(&'a self, py: Python<'py>) -> PyResult<&'a Bound<'py, PyString>> {
-        Ok(self.kept.get_or_try_init(py, || text(py, self.text).map(Bound::unbind))?.bind(py))
+/// A `str` of which there is only one, as of the names in a program: it is found faster in a dict.
+pub(crate) fn interned<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyString>> {
+    let mut name = text(py, name)?.into_ptr();
+    // SAFETY: attached; a reference to a `str` becomes one to a `str`, without memory to the same.
+    unsafe {
+        ffi::PyUnicode_InternInPlace(&raw mut name);
+        Ok(Bound::from_owned_ptr(py, name).cast_into_unchecked())
     }
 }
 
