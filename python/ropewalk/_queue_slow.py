@@ -55,44 +55,62 @@ def _set_name_of_ours(part: object, name: str) -> None:
         pass
 
 
+# Functions of the module, not of each call: CPython 3.12 and 3.13 crash if there is no memory for
+# what such a one shares with its call.
+
+
+def _has_place(queue: "AnyQueue") -> bool:
+    return not queue._qsize() >= queue.maxsize
+
+
+def _has_item(queue: "AnyQueue") -> object:
+    return queue._qsize()
+
+
+def _refuse_put(queue: "AnyQueue") -> None:
+    if getattr(queue, SHUTDOWN, False):
+        raise _queue.ShutDown
+
+
+def _refuse_get(queue: "AnyQueue") -> None:
+    if getattr(queue, SHUTDOWN, False) and not queue._qsize():
+        raise _queue.ShutDown
+
+
 def _wait(
+    queue: "AnyQueue",
     condition: "Condition",
-    is_ready: "Callable[[], object]",
-    refuse: "Callable[[], None]",
+    is_ready: "Callable[[AnyQueue], object]",
+    refuse: "Callable[[AnyQueue], None]",
     timeout: float | None,
 ) -> bool:
     """Wait, holding the lock, until something is there; False when the time was up before."""
     if timeout is None:
-        while not is_ready():
+        while not is_ready(queue):
             condition.wait()
-            refuse()
+            refuse(queue)
         return True
     if timeout < 0:
         raise ValueError("'timeout' must be a non-negative number")
     deadline = _queue.time() + timeout
-    while not is_ready():
+    while not is_ready(queue):
         left = deadline - _queue.time()
         if left <= 0.0:
             return False
         condition.wait(left)
-        refuse()
+        refuse(queue)
     return True
 
 
 def put(queue: "AnyQueue", item: object, block: bool, timeout: float | None) -> None:
     """`Queue.put`."""
-
-    def has_place() -> bool:
-        return not queue._qsize() >= queue.maxsize
-
-    def refuse() -> None:
-        if getattr(queue, SHUTDOWN, False):
-            raise _queue.ShutDown
-
     with queue.not_full:
-        refuse()
+        _refuse_put(queue)
         if queue.maxsize > 0:
-            found = _wait(queue.not_full, has_place, refuse, timeout) if block else has_place()
+            if block:
+                found = _wait(queue, queue.not_full, _has_place, _refuse_put, timeout)
+            else:
+                found = _has_place(queue)
             if not found:
                 raise _queue.Full
         queue._put(item)
@@ -102,15 +120,12 @@ def put(queue: "AnyQueue", item: object, block: bool, timeout: float | None) -> 
 
 def get(queue: "AnyQueue", block: bool, timeout: float | None) -> object:
     """`Queue.get`."""
-
-    def refuse() -> None:
-        if getattr(queue, SHUTDOWN, False) and not queue._qsize():
-            raise _queue.ShutDown
-
     with queue.not_empty:
-        refuse()
-        size = queue._qsize
-        found = _wait(queue.not_empty, size, refuse, timeout) if block else size()
+        _refuse_get(queue)
+        if block:
+            found: object = _wait(queue, queue.not_empty, _has_item, _refuse_get, timeout)
+        else:
+            found = _has_item(queue)
         if not found:
             raise _queue.Empty
         item: object = queue._get()
