@@ -90,6 +90,9 @@ struct NotForOthers;
 #[cfg(unix)]
 extern "C" fn before() {
     insight::before_fork();
+    watch::end_if_idle();
+    time::end_if_idle();
+    wait::end_if_idle();
     platform::wait_until_left();
     watch::before_fork();
     time::before_fork();

@@ -26,7 +26,8 @@ impl<J> Jobs<J> {
         self.len() == 0
     }
 
-    /// Adds a job; gives it back if there is no memory.
+    /// Adds a job; gives it back if there is no memory. (A priority that is new needs a little that is
+    /// not given back.)
     pub(super) fn push(&mut self, job: J, priority: i64) -> Result<(), J> {
         let jobs = match priority {
             0 => &mut self.usual,

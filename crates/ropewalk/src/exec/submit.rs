@@ -143,6 +143,11 @@ impl<J> WorkQueue<J> {
         loop {
             match self.try_submit(job, priority) {
                 Err(SubmitError::Full(back)) if !deadline.has_passed() => job = back,
+                Err(error @ SubmitError::NoMemory(_)) => {
+                    // The place is another's.
+                    self.wake_submitter();
+                    return Err(error);
+                }
                 result => return result,
             }
             let turn = *since.get_or_insert_with(Since::now);

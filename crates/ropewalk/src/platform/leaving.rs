@@ -22,6 +22,19 @@ pub(crate) fn note_leaving(native_id: u64) {
     LAST[place].store(native_id, Ordering::Relaxed);
 }
 
+/// Notes the calling thread, which is about to end.
+pub(crate) fn note_own_leaving() {
+    note_leaving(super::native_id());
+}
+
+/// Waits for a moment, until something is so that another thread sees to.
+pub(crate) fn wait_a_moment_until(is_so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is_so() && began.elapsed() < PATIENCE {
+        std::thread::yield_now();
+    }
+}
+
 /// Waits until the kernel does not count them any more.
 pub(crate) fn wait_until_left() {
     let began = Instant::now();
@@ -31,9 +44,8 @@ pub(crate) fn wait_until_left() {
             continue;
         }
         let task = format!("/proc/self/task/{native_id}");
-        while Path::new(&task).exists() && began.elapsed() < PATIENCE {
-            std::thread::yield_now();
-        }
+        let left = || !Path::new(&task).exists() || began.elapsed() >= PATIENCE;
+        wait_a_moment_until(left);
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) use clock::{now, now_coarse};
 pub(crate) use fork::on_fork;
 pub(crate) use futex::{wait, wake};
 #[cfg(unix)]
-pub(crate) use leaving::{note_leaving, wait_until_left};
+pub(crate) use leaving::{note_leaving, note_own_leaving, wait_a_moment_until, wait_until_left};
 #[cfg(unix)]
 pub(crate) use new_file::new_file;
 #[cfg(unix)]

@@ -416,7 +416,12 @@ impl<T: Send, O: Order<T>> PriorityQueue<T, O> {
             };
             match self.put_inside(inside, item) {
                 Err(PutError::Full(back)) => item = back,
-                result => return result,
+                Err(error) => {
+                    // Without memory for this item the place is another's.
+                    self.shared.wake_one(Door::Place);
+                    return Err(error);
+                }
+                Ok(()) => return Ok(()),
             }
         }
     }

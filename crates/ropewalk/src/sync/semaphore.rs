@@ -42,7 +42,8 @@ pub struct Semaphore {
     /// | n | 1 | `acquire`; `release`, under the queue's lock |
     ///
     /// `RETIRED` is set once, under the queue's lock, which takes the permits and empties the
-    /// queue; no thread stands in it afterwards.
+    /// queue; no thread stands in it afterwards. A permit that is handed back later, by one who had
+    /// been given it before, is there until the next retirement takes it.
     word: AtomicUsize,
     queue: WaitQueue,
     kind: ResourceKind,

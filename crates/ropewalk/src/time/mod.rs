@@ -7,5 +7,5 @@ mod schedule;
 mod timer;
 
 #[cfg(unix)]
-pub(crate) use runners::{after_fork_in_child, after_fork_in_parent, before_fork};
+pub(crate) use runners::{after_fork_in_child, after_fork_in_parent, before_fork, end_if_idle};
 pub use timer::{StartError, Timer};

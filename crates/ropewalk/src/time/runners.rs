@@ -135,6 +135,9 @@ impl Runners {
             let (next, leads) = {
                 let mut schedule = self.schedule.lock();
                 let next = schedule.next(me, now());
+                if matches!(next, Next::End) {
+                    platform::note_own_leaving();
+                }
                 self.note(&schedule);
                 (next, schedule.leader == Some(me))
             };
@@ -172,6 +175,21 @@ impl Runners {
         // Whatever ends it: look.
         let _ = park(&request, unchanged, || true, |_| {});
     }
+}
+
+/// Has the runners end if they have nothing to do: before a fork, and before anything is locked for it.
+/// CPython from 3.12 on warns of each thread that there is then. The next timer starts new ones.
+#[cfg_attr(not(unix), expect(dead_code, reason = "nobody forks there"))]
+pub(crate) fn end_if_idle() {
+    {
+        let mut schedule = RUNNERS.schedule.lock();
+        if schedule.has_ended() || !schedule.end_if_idle() {
+            return;
+        }
+    }
+    RUNNERS.leader.queue.notify_one(NORMAL);
+    RUNNERS.standby.queue.notify_one(NORMAL);
+    platform::wait_a_moment_until(|| RUNNERS.schedule.lock().has_ended());
 }
 
 /// What keeps the runners where they are during a fork.

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::timer::Entry;
+use crate::wait::ends_with_last_thread;
 
 /// A callback of longer than that may not keep other timers waiting.
 pub(super) const LONG_NS: u64 = 2_000_000;
@@ -43,6 +44,8 @@ pub(super) struct Schedule {
     standby_sleeps_until: u64,
     /// When there was last something to do.
     used_at: u64,
+    /// Runners with nothing to do end at once.
+    ends: bool,
 }
 
 /// What a runner does next.
@@ -79,6 +82,7 @@ impl Schedule {
             standby: None,
             standby_sleeps_until: 0,
             used_at: 0,
+            ends: false,
         }
     }
 
@@ -98,6 +102,7 @@ impl Schedule {
     /// Adds a timer.
     pub(super) fn add(&mut self, due: u64, entry: Arc<Entry>, callback: Callback) -> (Key, Wants) {
         let key = (due, self.number());
+        self.ends = false;
         self.waiting.insert(key, (entry, callback));
         let wants = match (self.leader, self.leader_sleeps_until) {
             (None, _) => {
@@ -171,7 +176,7 @@ impl Schedule {
                 Next::Fire(entry, callback, wants)
             }
             Some(due) => self.leader_sleeps(due),
-            None => match self.used_at.saturating_add(LINGER_NS) {
+            None => match self.idle_until() {
                 until if until > now => self.leader_sleeps(until),
                 _ => {
                     self.leader = None;
@@ -179,6 +184,24 @@ impl Schedule {
                 }
             },
         }
+    }
+
+    /// Until when runners with nothing to do stay.
+    fn idle_until(&self) -> u64 {
+        // They would keep a process going that ends with its last thread.
+        let ends = self.ends || ends_with_last_thread();
+        if ends { 0 } else { self.used_at.saturating_add(LINGER_NS) }
+    }
+
+    /// Has the runners end if they have nothing to do; returns whether they have not.
+    pub(super) fn end_if_idle(&mut self) -> bool {
+        self.ends = self.waiting.is_empty() && self.busy_since.is_none();
+        self.ends
+    }
+
+    /// Whether there are no runners.
+    pub(super) fn has_ended(&self) -> bool {
+        self.leader.is_none() && self.standby.is_none()
     }
 
     fn leader_sleeps(&mut self, until: u64) -> Next {
@@ -199,7 +222,7 @@ impl Schedule {
     /// Whether `me`, who decided to sleep until then, should still do so.
     pub(super) fn still_sleeps(&self, me: Runner, until: u64) -> bool {
         let wakes_at = if self.leader == Some(me) { self.next_due() } else { self.overdue() };
-        wakes_at.is_none_or(|at| at >= until)
+        !self.ends && wakes_at.is_none_or(|at| at >= until)
     }
 
     fn stand_by(&mut self, me: Runner, now: u64) -> Next {
@@ -213,7 +236,7 @@ impl Schedule {
                 self.standby_sleeps_until = at;
                 Next::Sleep(at)
             }
-            None if self.used_at.saturating_add(LINGER_NS) <= now => {
+            None if self.idle_until() <= now => {
                 self.standby = None;
                 Next::End
             }

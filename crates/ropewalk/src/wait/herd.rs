@@ -68,6 +68,12 @@ pub(super) fn next(me: &ThreadInfo) {
     }
 }
 
+/// Whether some wake was put off.
+pub(super) fn is_any() -> bool {
+    // Relaxed: whoever puts one off tells the bailiff after that.
+    ANY.load(Ordering::Relaxed)
+}
+
 /// A look of the bailiff's: whether it must look again.
 pub(super) fn look() -> bool {
     if !ANY.load(Ordering::Relaxed) {

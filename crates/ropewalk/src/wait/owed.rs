@@ -68,6 +68,7 @@ static BAILIFF: Bailiff = Bailiff {
     started: ShortLock::new(false),
     asleep: AtomicBool::new(true),
     used: AtomicBool::new(false),
+    is_to_end: AtomicBool::new(false),
     looks: AtomicU64::new(0),
 };
 
@@ -232,6 +233,7 @@ struct Bailiff {
     started: ShortLock<bool>,
     asleep: AtomicBool,
     used: AtomicBool,
+    is_to_end: AtomicBool,
     looks: AtomicU64,
 }
 
@@ -268,16 +270,36 @@ impl Bailiff {
                 return pay();
             }
         }
+        self.wake();
+    }
+
+    fn wake(&self) {
         let woken = self.queue.lock().pop(NORMAL);
         if let Some(woken) = woken {
             woken.wake_now();
         }
     }
 
+    /// Says that the bailiff is gone, unless there is something for it to do.
+    fn ends(&self) -> bool {
+        let mut started = self.started.lock();
+        // SeqCst: invariant 3, as for a sleep without a deadline.
+        self.asleep.store(true, Ordering::SeqCst);
+        let ends = !has_guesses() && !herd::is_any();
+        if ends {
+            platform::note_own_leaving();
+            *started = false;
+        }
+        ends
+    }
+
     fn run(&self) {
         registry::current().set_background("ropewalk-wakes");
         let mut quiet = 0;
         loop {
+            if self.is_to_end.swap(false, Ordering::Relaxed) && self.ends() {
+                return;
+            }
             // SeqCst, all of them: invariant 3.
             self.asleep.store(quiet >= QUIET_LOOKS, Ordering::SeqCst);
             let deadline = if quiet < QUIET_LOOKS {
@@ -286,10 +308,8 @@ impl Bailiff {
                 Deadline::NEVER
             };
             let nothing_new = |_: &mut List| {
-                let guess = |owed: &Owed| owed.look != KNOWN;
-                quiet < QUIET_LOOKS
-                    || !(self.used.load(Ordering::SeqCst)
-                        || OWED.lock().iter().flatten().any(guess))
+                !self.is_to_end.load(Ordering::Relaxed)
+                    && (quiet < QUIET_LOOKS || !(self.used.load(Ordering::SeqCst) || has_guesses()))
             };
             let request =
                 Park { queue: &self.queue, what: self, deadline, since: None, next: None };
@@ -306,6 +326,21 @@ impl Bailiff {
                 quiet = 0;
             }
         }
+    }
+}
+
+/// Whether some wake was put off by a guess.
+fn has_guesses() -> bool {
+    OWED.lock().iter().flatten().any(|owed| owed.look != KNOWN)
+}
+
+/// Has the bailiff end if it has nothing to do: before a fork, where CPython from 3.12 on warns of each
+/// thread that there is. The next wake that is put off starts a new one.
+pub(super) fn end_if_idle() {
+    if *BAILIFF.started.lock() && !has_guesses() && !herd::is_any() {
+        BAILIFF.is_to_end.store(true, Ordering::Relaxed);
+        BAILIFF.wake();
+        platform::wait_a_moment_until(|| !*BAILIFF.started.lock());
     }
 }
 
@@ -349,6 +384,7 @@ pub(super) fn after_fork_in_child() {
     herd::after_fork_in_child();
     *BAILIFF.started.lock() = false;
     BAILIFF.asleep.store(true, Ordering::SeqCst);
+    BAILIFF.is_to_end.store(false, Ordering::Relaxed);
     MINE.with(|mine| mine.owes.set(false));
 }
 

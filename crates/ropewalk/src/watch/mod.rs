@@ -48,7 +48,7 @@ pub use deadlock::{
     thread_is_starting,
 };
 #[cfg(all(unix, not(loom)))]
-pub(crate) use fork::{after_fork, after_fork_in_child, before_fork};
+pub(crate) use fork::{after_fork, after_fork_in_child, before_fork, end_if_idle};
 #[cfg(all(unix, not(loom)))]
 pub use held::{Taking, lock_given_up, lock_released, lock_taken, notes_locks};
 pub(crate) use knot::pool_was_made;

@@ -9,7 +9,7 @@
 //! then whether the others are gone.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::deadlock::{DETECTOR, Everybody, Mode, mode, youngest_wait};
@@ -20,7 +20,7 @@ use crate::primitive::{OnceLock, ShortLock, WordSet, global, now, now_coarse};
 #[cfg(not(loom))]
 use crate::wait::WaitList;
 use crate::wait::{
-    Deadline, Deadlock, NORMAL, Park, Resource, ResourceKind, WaitQueue, current,
+    Deadline, Deadlock, NORMAL, Park, Resource, ResourceKind, WaitQueue, blocked_threads, current,
     ends_with_last_thread, host, live_threads, park, survives, threads,
 };
 
@@ -34,6 +34,9 @@ struct Monitor {
     /// The youngest wait there was when all threads were last seen waiting; 0 if they were not.
     seen: AtomicU64,
     running: ShortLock<bool>,
+    is_to_end: AtomicBool,
+    /// Whether it knows of one that lasts, which it is to tell only once.
+    has_told: AtomicBool,
     queue: WaitQueue,
 }
 
@@ -47,6 +50,8 @@ global! {
         pause: AtomicU64::new(SHORTEST_PAUSE),
         seen: AtomicU64::new(0),
         running: ShortLock::new(false),
+        is_to_end: AtomicBool::new(false),
+        has_told: AtomicBool::new(false),
         queue: WaitQueue::new(),
     };
 }
@@ -127,7 +132,10 @@ impl Monitor {
         let mut running = self.running.lock();
         // AcqRel, as in `look_in`: a reason that comes after this one finds no monitor running.
         let same = self.due.compare_exchange(due, NEVER, Ordering::AcqRel, Ordering::Acquire);
-        *running = same.is_err();
+        if same.is_ok() {
+            platform::note_own_leaving();
+            *running = false;
+        }
         same.is_ok()
     }
 
@@ -136,6 +144,9 @@ impl Monitor {
         let mut reported = HashSet::new();
         loop {
             let due = self.due.load(Ordering::Acquire);
+            if self.is_to_end.swap(false, Ordering::Relaxed) && self.ends(due) {
+                return;
+            }
             let mut wakes_at = due;
             if ends_with_last_thread() {
                 if live_threads() <= 1 && self.ends(due) {
@@ -149,7 +160,9 @@ impl Monitor {
             };
             let request =
                 Park { queue: &self.queue, what: self, deadline, since: None, next: None };
-            let unchanged = |_: &mut _| self.due.load(Ordering::Acquire) == due;
+            let unchanged = |_: &mut _| {
+                self.due.load(Ordering::Acquire) == due && !self.is_to_end.load(Ordering::Relaxed)
+            };
             // Whatever ends it: see what is due.
             let _ = park(&request, unchanged, || true, |_| {});
             if self.due.load(Ordering::Acquire) <= now() {
@@ -208,6 +221,26 @@ fn look(reported: &mut HashSet<Vec<usize>>) {
         }
     }
     *reported = lasting;
+    MONITOR.has_told.store(!reported.is_empty(), Ordering::Relaxed);
+}
+
+/// Has the monitor end if it sleeps and has nothing to look at: before a fork, where CPython from 3.12 on
+/// warns of each thread that there is. The next suspicion starts a new one.
+pub(super) fn end_if_idle() {
+    // The suspicion may be over, without anybody who has said so.
+    let may_be_right = || {
+        let me = current().word();
+        MONITOR.due.load(Ordering::Acquire) != NEVER
+            && blocked_threads().iter().any(|thread| *thread != me)
+    };
+    let has_work = may_be_right()
+        || MONITOR.has_told.load(Ordering::Relaxed)
+        || MONITOR.queue.lock().is_empty();
+    if !has_work && *MONITOR.running.lock() {
+        MONITOR.is_to_end.store(true, Ordering::Relaxed);
+        MONITOR.queue.notify_one(NORMAL);
+        platform::wait_a_moment_until(|| !*MONITOR.running.lock());
+    }
 }
 
 /// What keeps the monitor where it is during a fork.
@@ -220,5 +253,7 @@ pub(super) fn no_looks() -> (ShortGuard<'static, bool>, ShortGuard<'static, Wait
 #[cfg(not(loom))]
 pub(super) fn after_fork_in_child() {
     MONITOR.due.store(NEVER, Ordering::Relaxed);
+    MONITOR.is_to_end.store(false, Ordering::Relaxed);
+    MONITOR.has_told.store(false, Ordering::Relaxed);
     *MONITOR.running.lock() = false;
 }
