@@ -41,7 +41,7 @@ from _weakref import ref as _ref
 from _weakrefset import WeakSet as _WeakSet
 from itertools import count as _count
 
-from ropewalk import _hosting
+from ropewalk import _barrier_slow, _hosting, _parts_slow  # noqa: F401 - not in the middle of a fork
 from ropewalk._completed import Lazy as _Lazy
 from ropewalk._iterators import (
     _concurrent_tee,  # noqa: F401 - the stdlib has it under this name
@@ -58,6 +58,9 @@ from ropewalk._ropewalk import (
     Lock,
     RLock,
     Semaphore,
+    _after_fork_in_child,
+    _after_fork_in_parent,
+    _before_fork,
 )
 from ropewalk._ropewalk import ThreadHandle as _ThreadHandle
 from ropewalk._ropewalk import set_reporter as _set_reporter
@@ -339,6 +342,7 @@ def _join_late_threads() -> None:
 def _after_fork() -> None:
     """In a forked child: only the thread that forked is left, and it is the main one now."""
     global _active_limbo_lock, _main_thread
+    _after_fork_in_child()
     # Another thread may have been inside.
     _active_limbo_lock = RLock()
     ident = get_ident()
@@ -360,7 +364,11 @@ def _after_fork() -> None:
 
 
 if hasattr(_os, "register_at_fork"):
-    _os.register_at_fork(after_in_child=_after_fork)
+    # No code of Python's in the parent, which would have our background thread back before CPython
+    # counts the threads.
+    _os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork
+    )
 _hosting.join_at_stdlib_exit(_shutdown)
 _set_reporter(_hosting.tell_of_deadlock)
 unannotated(globals())

@@ -14,6 +14,7 @@ use ropewalk::wait::Deadlock;
 use ropewalk::wait::WaitError;
 
 use super::host::{self, Kept, Several, Word};
+use super::late;
 
 create_exception!(
     ropewalk,
@@ -221,9 +222,9 @@ pub(crate) fn message(py: Python<'_>, deadlock: &Deadlock) -> String {
                 Ok(fact)
             })
             .collect::<PyResult<Vec<_>>>()?;
-        let module = host::import(host::word!(py, "ropewalk._deadlock")?)?;
         let facts = (links, deadlock.cycle, deadlock.certain);
-        host::call_method(&module, host::word!(py, "describe")?, facts)?.extract()
+        late::call(host::word!(py, "ropewalk._deadlock")?, host::word!(py, "describe")?, facts)?
+            .extract()
     };
     tell().unwrap_or_else(|_| deadlock.to_string())
 }

@@ -12,9 +12,9 @@
 //! closes before the interpreter finalizes.
 
 use std::cell::Cell;
-use std::ffi::{c_int, c_void};
+use std::ffi::c_int;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
@@ -27,12 +27,14 @@ mod guarded;
 mod kept;
 mod made;
 mod sent;
+mod soon;
 
 use guarded::{PyErr_CheckSignals, PyGILState_Release, PyThreadState_Clear, guarded};
 pub(crate) use guarded::{
     add, allocate, as_float, attribute, attribute_opt, call, call_method, call_tuple, call0,
     compare, discard, discard_all, drop_reference, end_weak_references, import, index, is_true,
-    iterator, move_between_sets, next, raise, report_unraisable, repr, shown, subtract, warn,
+    iterator, move_between_sets, next, raise, report_unraisable, repr, set_item, shown, subtract,
+    warn,
 };
 pub(crate) use kept::{Kept, Word, word};
 pub(crate) use made::{Made, Several, dict, error, interned, list, put_in, text, tuple};
@@ -129,14 +131,7 @@ impl Host for Python3 {
     }
 
     fn soon(&self, work: fn()) {
-        extern "C" fn call(work: *mut c_void) -> c_int {
-            // SAFETY: it is what was given to `soon`.
-            unsafe { std::mem::transmute::<*mut c_void, fn()>(work)() };
-            0
-        }
-        // SAFETY: may be called by any thread at any time. Calls that cannot be kept, as there are
-        // too many, are left out.
-        unsafe { ffi::Py_AddPendingCall(Some(call), work as *mut c_void) };
+        soon::soon(work);
     }
 
     fn signals_raised(&self) -> bool {
@@ -356,6 +351,14 @@ pub(crate) fn cpython_lock_acquire(py: Python<'_>) -> PyResult<Bound<'_, PyAny>>
     attribute(&call0(cpython_lock(py)?)?, word!(py, "acquire")?)
 }
 
+static FORKS: AtomicU32 = AtomicU32::new(0);
+
+/// How many forks there were on the way to this process.
+pub(crate) fn forks() -> u32 {
+    // Relaxed: it changes only in a fork, before there is another thread.
+    FORKS.load(Ordering::Relaxed)
+}
+
 /// Makes Python the host.
 pub(crate) fn install(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
@@ -364,6 +367,7 @@ pub(crate) fn install(module: &Bound<'_, PyModule>) -> PyResult<()> {
     sent::install(module.py())?;
     // Who was about to attach, or was telling, does not exist in the child.
     ropewalk::fork::install(|| {
+        FORKS.fetch_add(1, Ordering::Relaxed);
         ENTERING.store(0, Ordering::SeqCst);
         reporter::forget();
     });

@@ -15,6 +15,7 @@ use super::barrier::PyBarrier;
 use super::condition::PyCondition;
 use super::event::PyEvent;
 use super::host;
+use super::late;
 use super::lock::PyLock;
 use super::name::Name;
 use super::queue::QueueBase;
@@ -135,8 +136,12 @@ fn class_name(object: &Bound<'_, PyAny>) -> String {
 fn ask(question: &str) -> Option<String> {
     host::enter(|py| {
         let answer = || -> PyResult<Option<String>> {
-            let module = host::import(host::word!(py, "ropewalk._answers")?)?;
-            host::call_method(&module, host::word!(py, "answer")?, (question,))?.extract()
+            late::call(
+                host::word!(py, "ropewalk._answers")?,
+                host::word!(py, "answer")?,
+                (question,),
+            )?
+            .extract()
         };
         answer().unwrap_or_else(|error| {
             host::report_unraisable(py, error, None);

@@ -25,6 +25,7 @@ mod gil;
 mod host;
 mod inflated;
 mod inspect;
+mod late;
 mod lock;
 mod making;
 mod name;
@@ -41,6 +42,7 @@ mod queue_simple;
 mod queue_timeout;
 mod reporter;
 mod rlock;
+mod room;
 mod runtime;
 mod semaphore;
 mod signals;
@@ -72,6 +74,8 @@ mod _ropewalk {
         keep_ended, lock_owner, report, serve, serve_when_needed, set_name, snapshot,
         socket_folder, start_trace, stop_serving, stop_trace,
     };
+    #[pymodule_export]
+    use super::late::{after_fork_in_child, after_fork_in_parent, before_fork};
     #[pymodule_export]
     use super::order::set_lock_order;
     #[pymodule_export]

@@ -11,7 +11,7 @@ use ropewalk::wait;
 use ropewalk::watch::{self, Taken, Taking};
 
 use super::error::Error;
-use super::{host, origin, reporter};
+use super::{host, late, origin, reporter};
 
 /// Whether the core wants to know.
 #[inline]
@@ -54,8 +54,8 @@ fn tell(py: Python<'_>, lock: Held<'_>, waits: bool) {
 /// A text without what a terminal would obey, as all that is shown.
 fn clean(py: Python<'_>, text: &str) -> String {
     let clean = || -> PyResult<String> {
-        let module = host::import(host::word!(py, "ropewalk._tables")?)?;
-        host::call_method(&module, host::word!(py, "clean")?, (text,))?.extract()
+        late::call(host::word!(py, "ropewalk._tables")?, host::word!(py, "clean")?, (text,))?
+            .extract()
     };
     // At the very end of the interpreter.
     clean().unwrap_or_else(|_| text.escape_debug().to_string())
