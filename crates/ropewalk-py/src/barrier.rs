@@ -51,6 +51,11 @@ impl PyBarrier {
     }
 }
 
+/// Calls the action if it is true, as CPython has it.
+fn run(action: &Bound<'_, PyAny>) -> PyResult<()> {
+    if host::is_true(action)? { host::call0(action).map(host::discard) } else { Ok(()) }
+}
+
 fn attributes<'py>(barrier: &Bound<'py, PyBarrier>) -> PyResult<Bound<'py, PyDict>> {
     Ok(host::attribute(barrier, host::word!(barrier.py(), "__dict__")?)?.cast_into()?)
 }
@@ -129,9 +134,7 @@ impl PyBarrier {
             Err(_) if core.is_broken() || core.waiting() + 1 == core.parties() => Deadline::NEVER,
             deadline => deadline?,
         };
-        let action = action
-            .as_ref()
-            .map(|action| || host::call0(action).map(host::discard).map_err(Error::Python));
+        let action = action.as_ref().map(|action| || run(action).map_err(Error::Python));
         let place = core.wait_with(deadline, action)?;
         place.made(py)
     }

@@ -155,12 +155,6 @@ impl PyCondition {
         }
     }
 
-    /// A condition over a new plain lock.
-    pub(crate) fn with_new_lock(py: Python<'_>) -> PyResult<Py<Self>> {
-        let lock = Bound::new(py, PyLock::make(py))?;
-        Self::part(&lock, origin::here(py)).map(Bound::unbind)
-    }
-
     /// A condition over a lock, as a part of what was made at a site.
     pub(crate) fn part<'py>(lock: &Bound<'py, PyLock>, site: Site) -> PyResult<Bound<'py, Self>> {
         let this = Self::made_at(site);

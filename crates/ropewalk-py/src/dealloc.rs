@@ -4,6 +4,11 @@
 //! both may be code of the user. PyO3 does that in frames that must not be unwound. So it is done
 //! before PyO3's `tp_dealloc` begins, guarded. And up to Python 3.11 the collector, which runs
 //! destructors, may run where memory for an object is taken: there `tp_alloc` is guarded.
+//!
+//! And up to CPython 3.12 the memory for the `__dict__` is taken before PyO3 has written the value. If
+//! there is none an object ends that is all zeros, which is no value of some classes. So nobody looks for
+//! anything in one that is: a value that is all zeros has nothing to drop. (The collector may come there
+//! as well, on 3.11: see `__traverse__` of each class.)
 
 use std::ptr::null_mut;
 use std::sync::OnceLock;
@@ -41,6 +46,47 @@ unsafe fn before(object: *mut ffi::PyObject) {
     }
 }
 
+/// What the end of an instance was before it was guarded.
+struct Original {
+    dealloc: ffi::destructor,
+    /// How long an instance of this very class is, in bytes.
+    size: usize,
+}
+
+impl Original {
+    /// Whether the value is not written yet.
+    ///
+    /// # Safety
+    /// An instance of this class, or of one that derives from it.
+    unsafe fn is_blank(&self, object: *mut ffi::PyObject) -> bool {
+        let head = size_of::<ffi::PyObject>() / size_of::<usize>();
+        let words = object.cast::<usize>();
+        // SAFETY: so long is the object, in memory that Python has filled with zeros.
+        (head..self.size / size_of::<usize>())
+            .all(|word| unsafe { words.add(word).read_volatile() } == 0)
+    }
+
+    /// # Safety
+    /// As the object's `tp_dealloc`.
+    unsafe fn end(&self, object: *mut ffi::PyObject) {
+        // SAFETY: the caller's. One that is blank has its memory, and a reference to its class.
+        unsafe {
+            if !self.is_blank(object) {
+                before(object);
+                return (self.dealloc)(object);
+            }
+            let class = ffi::Py_TYPE(object);
+            if ffi::PyType_HasFeature(class, ffi::Py_TPFLAGS_HAVE_GC) != 0 {
+                ffi::PyObject_GC_UnTrack(object.cast());
+            }
+            if let Some(free) = (*class).tp_free {
+                free(object.cast());
+            }
+            ffi::Py_DECREF(class.cast());
+        }
+    }
+}
+
 /// The `tp_alloc` of our classes where it may run the collector.
 unsafe extern "C" fn allocate(
     class: *mut ffi::PyTypeObject,
@@ -52,21 +98,19 @@ unsafe extern "C" fn allocate(
 
 macro_rules! guard_the_end_of {
     ($py:expr, $($class:ty),* $(,)?) => {$({
-        static ORIGINAL: OnceLock<ffi::destructor> = OnceLock::new();
+        static ORIGINAL: OnceLock<Original> = OnceLock::new();
         unsafe extern "C" fn dealloc(object: *mut ffi::PyObject) {
-            // SAFETY: called by Python as the object's `tp_dealloc`, as the original expects it.
-            unsafe {
-                before(object);
-                if let Some(original) = ORIGINAL.get() {
-                    original(object);
-                }
+            if let Some(original) = ORIGINAL.get() {
+                // SAFETY: called by Python as the object's `tp_dealloc`, as the original expects it.
+                unsafe { original.end(object) };
             }
         }
         let class = <$class>::type_object_raw($py);
         // SAFETY: attached, and a class of PyO3's, which is made on the heap; nobody has derived from
         // it yet. Its slot is written once.
         unsafe {
-            if let Some(original) = (*class).tp_dealloc
+            let size = (*class).tp_basicsize.unsigned_abs();
+            if let Some(original) = (*class).tp_dealloc.map(|dealloc| Original { dealloc, size })
                 && ORIGINAL.set(original).is_ok()
             {
                 (*class).tp_dealloc = Some(dealloc);

@@ -150,7 +150,7 @@ impl PyEvent {
 
     #[setter(_cond)]
     fn set_cond(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        Self::inflate(slf)?.set_item(host::word!(slf.py(), "_cond")?, value)
+        host::set_item(&Self::inflate(slf)?, host::word!(slf.py(), "_cond")?, value)
     }
 
     #[deleter(_cond)]
@@ -170,7 +170,7 @@ impl PyEvent {
 
     #[setter(_flag)]
     fn set_flag(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        Self::inflate(slf)?.set_item(host::word!(slf.py(), "_flag")?, value)
+        host::set_item(&Self::inflate(slf)?, host::word!(slf.py(), "_flag")?, value)
     }
 
     #[deleter(_flag)]

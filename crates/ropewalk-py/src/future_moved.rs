@@ -13,6 +13,7 @@ use super::error::Error;
 use super::future::{MOVED, Outcome, PyFuture};
 use super::host::{self, Kept};
 use super::rlock::PyRLock;
+use super::room::Room;
 
 /// CPython's own `Future`, whose methods work on instances that have moved.
 fn stock(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
@@ -72,7 +73,9 @@ impl PyFuture {
         let condition = host::call(&py.get_type::<PyCondition>(), (&lock,), None)?;
         let attributes =
             host::attribute(slf, host::word!(py, "__dict__")?)?.cast_into::<PyDict>()?;
-        let callbacks = host::list::<Py<PyAny>>(py, [])?;
+        let mut count = 0;
+        this.cell.try_visit(|_| {}, |_| count += 1);
+        let callbacks = Room::list(py, count)?;
         // Held until everything is in its place: who finds it waits for that.
         lock.get().core.acquire().map_err(Error::from)?;
         let lock = Held(lock);
@@ -91,7 +94,7 @@ impl PyFuture {
         let none = || py.None().into_bound(py);
         let parts = || {
             host::put_in(&attributes, "_waiters", host::list::<Py<PyAny>>(py, [])?)?;
-            host::put_in(&attributes, "_done_callbacks", &callbacks)?;
+            host::put_in(&attributes, "_done_callbacks", callbacks.object())?;
             host::put_in(&attributes, "_result", none())?;
             host::put_in(&attributes, "_exception", none())?;
             host::put_in(&attributes, "_state", this.cell.state().name())?;
@@ -106,18 +109,18 @@ impl PyFuture {
         // Release pairs with the Acquire in `is_fast`.
         this.mode.store(MOVED, Ordering::Release);
         // Those that are woken find the condition's lock held.
-        match this.cell.finish(Outcome::Moved).ok() {
-            Some(fired) => fired.into_iter().try_for_each(|callback| callbacks.append(callback))?,
-            None => {
-                match this.cell.replace_outcome(Some(Outcome::Moved)) {
-                    Some(Outcome::Value(value)) => attributes.set_item(result, value)?,
-                    Some(Outcome::Error(error)) => attributes.set_item(exception, error)?,
-                    // Cancelled; who collects it looks at it again.
-                    _ => drop(this.cell.start()),
-                }
-            }
+        if let Ok(fired) = this.cell.finish(Outcome::Moved) {
+            return callbacks.fill(fired.into_iter().map(|callback| callback.into_bound(py)));
         }
-        Ok(())
+        // It has ended: its callbacks have been called.
+        let emptied = callbacks.fill([]);
+        match this.cell.replace_outcome(Some(Outcome::Moved)) {
+            Some(Outcome::Value(value)) => attributes.set_item(result, value)?,
+            Some(Outcome::Error(error)) => attributes.set_item(exception, error)?,
+            // Cancelled; who collects it looks at it again.
+            _ => drop(this.cell.start()),
+        }
+        emptied
     }
 }
 

@@ -5,7 +5,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use pyo3::exceptions::{PyAttributeError, PyKeyError};
@@ -13,18 +13,34 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use super::condition::PyCondition;
+use super::error::Error;
 use super::host;
+use super::lock::PyLock;
+use super::origin;
+use super::queue_parts::Held;
 
 /// Whether the state is in the instance's `__dict__`.
 #[derive(Debug, Default)]
 pub(crate) struct Inflated {
     is_so: AtomicBool,
-    /// How many wait in the core, or are on their way from there to the condition.
-    waiting: AtomicUsize,
+    /// How many wait in the core, or are on their way from there to the condition: below 32 bits that
+    /// say in which process, as those of the parent are not in the child of a fork.
+    waiting: AtomicU64,
 }
 
 /// One that waits in the core; dropped when it holds the condition's lock.
-pub(crate) struct Waiting<'a>(&'a Inflated);
+pub(crate) struct Waiting<'a> {
+    what: &'a Inflated,
+    process: u64,
+}
+
+/// The bits that say in which process.
+const PROCESS: u64 = !0 << 32;
+
+/// What they are now.
+fn process() -> u64 {
+    u64::from(host::forks()) << 32
+}
 
 impl Waiting<'_> {
     /// Goes on waiting where the state is now: calls a function of `ropewalk._parts_slow` with the
@@ -36,17 +52,20 @@ impl Waiting<'_> {
         args: impl host::Several<'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = condition.py();
+        // First, as there may be no memory for it.
+        let release = host::attribute(condition, host::word!(py, "release")?)?;
         host::call_method(condition, host::word!(py, "acquire")?, ())?;
         drop(self);
         let result = slow(py, name, args);
-        host::call_method(condition, host::word!(py, "release")?, ())?;
+        host::discard(host::call0(&release)?);
         result
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::Release);
+        let less = |waiting: u64| (waiting & PROCESS == self.process).then(|| waiting - 1);
+        let _ = self.what.waiting.fetch_update(Ordering::Release, Ordering::Relaxed, less);
     }
 }
 
@@ -75,8 +94,10 @@ impl Inflated {
         if self.is_so() {
             return Ok(attributes);
         }
-        let condition = PyCondition::with_new_lock(py)?.into_bound(py).into_any();
-        host::call_method(&condition, host::word!(py, "acquire")?, ())?;
+        let lock = Bound::new(py, PyLock::make(py))?;
+        let condition = PyCondition::part(&lock, origin::here(py))?.into_any();
+        lock.get().core.acquire().map_err(Error::from)?;
+        let lock = Held(lock);
         let name = host::word!(py, "_cond")?;
         let setdefault = host::word!(py, "setdefault")?;
         let first = host::call_method(&attributes, setdefault, (name, &condition))?;
@@ -92,7 +113,7 @@ impl Inflated {
             host::call_method(&first, host::word!(py, "acquire")?, ())?;
             host::call_method(&first, host::word!(py, "release")?, ()).map(host::discard)
         };
-        host::call_method(&condition, host::word!(py, "release")?, ())?;
+        drop(lock);
         filled?;
         self.see_them_come(py);
         Ok(attributes)
@@ -100,16 +121,20 @@ impl Inflated {
 
     /// To be called by one that is about to wait in the core.
     pub(crate) fn waiting(&self) -> Waiting<'_> {
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        Waiting(self)
+        let process = process();
+        let more = |waiting: u64| {
+            Some(if waiting & PROCESS == process { waiting + 1 } else { process + 1 })
+        };
+        let _ = self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        Waiting { what: self, process }
     }
 
     /// Lets those that waited in the core come to the condition: a `notify` is for them as well.
     fn see_them_come(&self, py: Python<'_>) {
         // Acquire pairs with the Release in the drop: whoever takes the lock after that comes after
         // them.
-        let end = Instant::now() + PATIENCE;
-        while self.waiting.load(Ordering::Acquire) > 0 && Instant::now() < end {
+        let (end, nobody) = (Instant::now() + PATIENCE, process());
+        while self.waiting.load(Ordering::Acquire) > nobody && Instant::now() < end {
             host::after_you(py);
         }
     }

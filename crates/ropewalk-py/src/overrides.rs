@@ -62,8 +62,10 @@ impl Methods {
     fn look(&self, object: &Bound<'_, PyAny>, seen: &Seen, is_ours: bool) -> bool {
         let py = object.py();
         let Some(ours) = self.ours.get() else { return false };
-        let own = attributes(object);
-        let is_in_instance = |name| own.is_some_and(|own| own.contains(name).unwrap_or(false));
+        // A key with code behind it may have the object take another dict.
+        let own = attributes(object).map(Borrowed::to_owned);
+        let is_in_instance =
+            |name| own.as_ref().is_some_and(|own| own.contains(name).unwrap_or(false));
         if ours.iter().any(|(name, _)| is_in_instance(name.bind(py))) {
             return true;
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
-use ropewalk::exec::{Next, Seat, Submitted, WorkQueue};
+use ropewalk::exec::{Next, Seat, SubmitError, Submitted, WorkQueue};
 use ropewalk::wait::Deadline;
 
 use super::error::Error;
@@ -337,13 +337,19 @@ impl PyWorkQueue {
         signature = (item, block=Given::NOT, timeout=Given::NOT),
         text_signature = "($self, item, block=True, timeout=None)"
     )]
-    fn put(&self, py: Python<'_>, item: Py<PyAny>, block: Given<'_, '_>, timeout: Given<'_, '_>) {
+    fn put(
+        &self,
+        py: Python<'_>,
+        item: Py<PyAny>,
+        block: Given<'_, '_>,
+        timeout: Given<'_, '_>,
+    ) -> PyResult<()> {
         let _ = (block, timeout);
         if item.is_none(py) {
             if super::pool::is_exiting() {
                 drop(self.core.shut_down(false));
             }
-            return;
+            return Ok(());
         }
         let job =
             Job { future: None, function: item, args: PyTuple::empty(py).unbind(), kwargs: None };
@@ -351,13 +357,20 @@ impl PyWorkQueue {
             Ok(Submitted::Queued) => {}
             // As in CPython, the queue alone starts no thread.
             Ok(Submitted::Spawn) => drop(self.core.start_failed()),
-            Err(error) => error.into_job().discard(py),
+            Err(error) => {
+                let is_lost = matches!(error, SubmitError::NoMemory(_));
+                error.into_job().discard(py);
+                if is_lost {
+                    return Err(Error::NoMemory.into());
+                }
+            }
         }
+        Ok(())
     }
 
     /// As put(item).
-    fn put_nowait(&self, py: Python<'_>, item: Py<PyAny>) {
-        self.put(py, item, Given::NOT, Given::NOT);
+    fn put_nowait(&self, py: Python<'_>, item: Py<PyAny>) -> PyResult<()> {
+        self.put(py, item, Given::NOT, Given::NOT)
     }
 
     /// Remove and return an item from the queue. Never waits for one: that is what the pool's

@@ -32,6 +32,7 @@ use super::origin::{self, Site};
 use super::queue_core::{Core, GetFailed, Item, PutFailed};
 use super::queue_parts::{self, Held, Parts, not_blocking};
 use super::queue_timeout::Patience;
+use super::room::Room;
 use super::runtime::generic_alias;
 use super::timeout::Given;
 
@@ -503,24 +504,20 @@ impl QueueBase {
         let py = slf.py();
         let Some(core) = slf.get().fast() else { return Ok(()) };
         // Everything that can fail or run code of the user comes first.
-        queue_parts::room_for(core.len())?;
-        let queue = match core {
-            Core::Fifo(_) => {
-                let collections = host::import(host::word!(py, "collections")?)?;
-                host::call_method(&collections, host::word!(py, "deque")?, ())?
-            }
-            Core::Lifo(_) | Core::Priority(_) => host::list::<Item>(py, [])?.into_any(),
+        let room = match core {
+            Core::Fifo(_) => Room::deque(py, core.len())?,
+            Core::Lifo(_) | Core::Priority(_) => Room::list(py, core.len())?,
         };
-        let append = host::attribute(&queue, host::word!(py, "append")?)?;
+        let (unfinished, shut_down) = (core.unfinished(), core.is_shut_down());
         let (lock, [not_empty, not_full, all_tasks_done]) = slf.get().new_parts(py)?;
         let others = [
             ("maxsize", slf.get().maxsize.load(Ordering::Relaxed).made(py)?),
-            ("queue", queue),
+            ("queue", room.object().clone()),
             ("not_empty", not_empty.into_any()),
             ("not_full", not_full.into_any()),
             ("all_tasks_done", all_tasks_done.into_any()),
-            ("unfinished_tasks", 0.made(py)?),
-            (shutdown_name(py), false.made(py)?),
+            ("unfinished_tasks", unfinished.made(py)?),
+            (shutdown_name(py), shut_down.made(py)?),
         ];
         let others: Vec<_> = others
             .into_iter()
@@ -543,15 +540,22 @@ impl QueueBase {
         let moved = others.iter().try_for_each(|(name, value)| attributes.set_item(name, value));
         match moved.and_then(|()| Ok(core.retire().map_err(Error::from)?)) {
             Ok(Some(contents)) => {
-                let unfinished = host::put_in(&attributes, "unfinished_tasks", contents.unfinished);
-                let shutdown = host::put_in(&attributes, shutdown_name(py), contents.shut_down);
+                let filled = room.fill(contents.items.into_iter().map(|item| item.into_bound(py)));
+                // Another thread was there meanwhile.
+                let counted = if contents.unfinished == unfinished {
+                    Ok(())
+                } else {
+                    host::put_in(&attributes, "unfinished_tasks", contents.unfinished)
+                };
+                let closed = if contents.shut_down == shut_down {
+                    Ok(())
+                } else {
+                    host::put_in(&attributes, shutdown_name(py), contents.shut_down)
+                };
                 let named = core.name().map_or(Ok(()), |name| {
                     slow(py, "set_name", (slf, name.as_ref())).map(host::discard)
                 });
-                // Without memory for one, the others are moved all the same.
-                let append = |item| host::call(&append, (item,), None).map(drop);
-                let others = unfinished.and(shutdown).and(named);
-                contents.items.into_iter().map(append).fold(others, Result::and)
+                filled.and(counted).and(closed).and(named)
             }
             Ok(None) => Ok(()),
             Err(error) => {

@@ -6,7 +6,6 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::condition::PyCondition;
-use super::error::Error;
 use super::host;
 use super::lock::PyLock;
 use super::origin::Site;
@@ -21,18 +20,6 @@ pub(crate) fn new<'py>(py: Python<'py>, site: &Site) -> PyResult<Parts<'py>> {
     let condition = || PyCondition::part(&lock, site.again(py));
     let conditions = [condition()?, condition()?, condition()?];
     Ok((lock, conditions))
-}
-
-/// Whether there is memory for so many items, to move them to a container of Python's: half of them
-/// there and no memory for the others would be a loss.
-pub(crate) fn room_for(items: usize) -> Result<(), Error> {
-    // What a list has for an item at most, and a deque with what belongs to its blocks.
-    const EACH: usize = 9;
-    let mut room = Vec::<u8>::new();
-    room.try_reserve_exact(items.saturating_mul(EACH)).map_err(|_| Error::NoMemory)?;
-    // Or it would not be allocated at all.
-    std::hint::black_box(&room);
-    Ok(())
 }
 
 /// Releases a lock at the end, also of an attempt that failed.

@@ -299,7 +299,7 @@ impl PySemaphore {
 
     #[setter(_value)]
     fn set_value(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        Self::inflate(slf)?.set_item(host::word!(slf.py(), "_value")?, value)
+        host::set_item(&Self::inflate(slf)?, host::word!(slf.py(), "_value")?, value)
     }
 
     #[deleter(_value)]
@@ -314,7 +314,7 @@ impl PySemaphore {
 
     #[setter(_cond)]
     fn set_cond(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        Self::inflate(slf)?.set_item(host::word!(slf.py(), "_cond")?, value)
+        host::set_item(&Self::inflate(slf)?, host::word!(slf.py(), "_cond")?, value)
     }
 
     #[deleter(_cond)]

@@ -195,9 +195,11 @@ pub(crate) fn added_timeout(py: Python<'_>, timeout: Given<'_, '_>) -> PyResult<
     if usual_seconds(&value).is_none() {
         let sum = host::add(&0.0.made(py)?, &value)?;
         if py.version_info() < (3, 14) && !host::compare(&value, CompareOp::Gt, 0)? {
-            let past = host::compare(&sum, CompareOp::Le, 0)?;
-            return Ok(if past { Deadline::PAST } else { Deadline::NEVER });
+            let past = host::compare(&sum, CompareOp::Le, 0);
+            host::discard(sum);
+            return Ok(if past? { Deadline::PAST } else { Deadline::NEVER });
         }
+        host::discard(sum);
     }
     optional_timeout(py, timeout)
 }

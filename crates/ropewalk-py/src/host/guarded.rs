@@ -68,6 +68,7 @@ guarded_calls! {
     PyNumber_Add(left: Object, right: Object) -> Object;
     PyNumber_Subtract(left: Object, right: Object) -> Object;
     PyNumber_Index(object: Object) -> Object;
+    PyDict_SetItem(dict: Object, key: Object, value: Object) -> c_int;
     PySet_Add(set: Object, object: Object) -> c_int;
     PySet_Discard(set: Object, object: Object) -> c_int;
     PyObject_RichCompareBool(left: Object, right: Object, operator: c_int) -> c_int;
@@ -102,16 +103,18 @@ pub(crate) fn call<'py>(
     kwargs: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let args = args.objects(callable.py())?;
-    let args = args.as_ref();
-    let (mut vector, count) = (vector(args), vector_count(args));
+    let (mut vector, count) = (vector(args.as_ref()), vector_count(args.as_ref()));
     let kwargs = kwargs.map_or(std::ptr::null_mut(), Bound::as_ptr);
     // SAFETY: as in `call0`; so many arguments, with a free place before them; `kwargs` is null or a
     // dict.
-    unsafe {
+    let result = unsafe {
         let arguments = vector.as_mut_ptr().add(1);
         let result = PyObject_VectorcallDict(callable.as_ptr(), arguments, count, kwargs);
         Bound::from_owned_ptr_or_err(callable.py(), result)
-    }
+    };
+    // We may be the last to have one.
+    args.into_iter().for_each(discard);
+    result
 }
 
 /// As [`call`], with arguments that are in a tuple.
@@ -279,9 +282,27 @@ pub(crate) fn warn(category: &Bound<'_, PyType>, message: &CStr) -> PyResult<()>
 }
 
 /// Drops an object whose destructor may be code of the user.
+#[inline]
 pub(crate) fn discard(object: Bound<'_, PyAny>) {
     // SAFETY: attached; our reference to a valid object, which is not used again.
-    unsafe { Py_DecRef(object.into_ptr()) };
+    unsafe {
+        if ffi::Py_REFCNT(object.as_ptr()) == 1 {
+            Py_DecRef(object.into_ptr());
+        }
+    }
+}
+
+/// `dict[name] = value`: what was there before may be dropped.
+pub(crate) fn set_item(
+    dict: &Bound<'_, PyDict>,
+    name: &Bound<'_, PyString>,
+    value: &Bound<'_, PyAny>,
+) -> PyResult<()> {
+    // SAFETY: attached; a dict and valid objects.
+    match unsafe { PyDict_SetItem(dict.as_ptr(), name.as_ptr(), value.as_ptr()) } {
+        0 => Ok(()),
+        _ => Err(PyErr::fetch(dict.py())),
+    }
 }
 
 /// Ends what refers weakly to an object, whose callbacks are code of the user.

@@ -17,7 +17,7 @@ pub(crate) trait Made<'py> {
 
 /// Several of them: the arguments of a call, or what is in a tuple.
 pub(crate) trait Several<'py> {
-    type Objects: AsRef<[Bound<'py, PyAny>]>;
+    type Objects: AsRef<[Bound<'py, PyAny>]> + IntoIterator<Item = Bound<'py, PyAny>>;
     fn objects(self, py: Python<'py>) -> PyResult<Self::Objects>;
 }
 

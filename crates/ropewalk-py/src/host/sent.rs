@@ -12,6 +12,11 @@ use pyo3::prelude::*;
 
 use super::{call0, nothing};
 
+unsafe extern "C" {
+    fn PyThreadState_EnterTracing(state: *mut ffi::PyThreadState);
+    fn PyThreadState_LeaveTracing(state: *mut ffi::PyThreadState);
+}
+
 /// So many words of a thread's state are looked at: no version's state is shorter.
 const WORDS: usize = 40;
 
@@ -30,7 +35,8 @@ pub(super) fn install(py: Python<'_>) -> PyResult<()> {
     // SAFETY: this thread is attached, and its state has that many words. In between nothing of
     // Python's runs.
     unsafe {
-        let state = ffi::PyThreadState_Get().cast::<AtomicPtr<ffi::PyObject>>();
+        let thread = ffi::PyThreadState_Get();
+        let state = thread.cast::<AtomicPtr<ffi::PyObject>>();
         let words = || (1..WORDS).map(|word| (*state.add(word)).load(Ordering::Relaxed));
         let before: Vec<_> = words().collect();
         let me = ffi::PyThread_get_thread_ident().cast_signed();
@@ -40,7 +46,10 @@ pub(super) fn install(py: Python<'_>) -> PyResult<()> {
         let changed = words()
             .zip(before)
             .position(|(now, before)| now == exception.as_ptr() && before.is_null());
+        // A debugger or profiler must not see it: CPython takes those away in which something is raised.
+        PyThreadState_EnterTracing(thread);
         let raised = call0(nothing).err();
+        PyThreadState_LeaveTracing(thread);
         let is_it = raised.as_ref().is_some_and(|error| error.get_type(py).is(&exception));
         if !is_it {
             ffi::PyThreadState_SetAsyncExc(me, std::ptr::null_mut());
