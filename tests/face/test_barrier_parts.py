@@ -135,3 +135,16 @@ def test_processes_meet(tmp_path: Path, method: str) -> None:
         env=environment(),
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "False 0 2 0\n", "")
+
+
+class Untrue:
+    def __bool__(self) -> bool:
+        return False
+
+    def __call__(self) -> None:
+        raise AssertionError
+
+
+@pytest.mark.parametrize("action", [None, 0, False, [], (), Untrue()], ids=repr)
+def test_an_action_that_is_not_true_is_none(threading: ModuleType, action: Any) -> None:
+    assert threading.Barrier(1, action).wait() == 0

@@ -5,8 +5,12 @@ from __future__ import annotations
 import ctypes
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # Where CPython marks that an exception was sent to some thread: bytes of the interpreter's state.
 MARKS = {(3, 11): (100, 124), (3, 12): (368, 420)}
@@ -38,3 +42,34 @@ def test_no_loop_looks_for_an_exception_that_was_never_sent() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     # The last one shows that these are the places.
     assert done.stdout == "[0, 0] [0, 0] [1, 1]\n", done.stderr
+
+
+_TRACED = """
+import sys, threading
+calls = []
+def look(frame, event, argument):
+    if frame.f_code.co_filename != __file__:
+        calls.append((frame, event))
+    return look
+def look_at_profile(frame, event, argument):
+    look(frame, event, argument)
+getattr(sys, "set" + sys.argv[1])(look if sys.argv[1] == "trace" else look_at_profile)
+from ropewalk import queue
+there = getattr(sys, "get" + sys.argv[1])() is not None
+getattr(sys, "set" + sys.argv[1])(None)
+depth = 0
+for frame, event in calls:
+    depth += {"call": 1, "return": -1}.get(event, 0)
+    assert depth >= 0, frame
+print(there, depth, len(calls) > 100)
+"""
+
+
+@pytest.mark.parametrize("what", ["trace", "profile"])
+def test_the_import_can_be_debugged_and_profiled(what: str, tmp_path: Path) -> None:
+    """Nothing is raised that a debugger could see, nor are calls that end before they begin."""
+    program = tmp_path / "program.py"
+    program.write_text(_TRACED)
+    command = [sys.executable, str(program), what]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "True 0 True\n", done.stderr

@@ -210,3 +210,24 @@ def test_a_barrier_looks_at_a_timeout_only_when_it_waits(module: Any) -> None:
         barrier.wait("soon")
     with pytest.raises(TypeError):
         module.Barrier(2).wait("soon")
+
+
+def test_a_name_with_code_behind_it_that_takes_the_attributes_away() -> None:
+    class Name(str):
+        __slots__ = ()
+
+        def __hash__(self) -> int:
+            return hash("_is_owned")
+
+        def __eq__(self, other: object) -> bool:
+            condition.__dict__ = {}
+            others.append([dict.fromkeys(range(n, n + 9)) for n in range(200)])
+            return False
+
+    others: list[Any] = []
+    condition = threading.Condition()
+    condition.__dict__ = {Name("its own"): 1}
+    with condition:
+        condition.notify()
+    assert others
+    assert condition.__dict__ == {}

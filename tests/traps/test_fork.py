@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from textwrap import dedent, indent
 
 import pytest
@@ -430,3 +431,111 @@ def test_deadlocks_are_found_in_a_child() -> None:
     in_a_child(check)
     """
     succeeds(_TOOLS + dedent(program), "Event")
+
+
+# What needs threads of the runtime's own, and leaves none of the program's.
+_LEAVES_NO_THREAD = {
+    "a timer": _WANTS_A_THREAD["a timer"],
+    "habitual wakes": _WANTS_A_THREAD["habitual wakes"],
+    "a suspicion": _WANTS_A_THREAD["a suspicion"],
+    "a herd": """
+        event = threading.Event()
+        threads = [threading.Thread(target=event.wait) for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        until_blocked(*threads)
+        event.set()
+        for thread in threads:
+            thread.join()
+    """,
+    "a pool": """
+        from concurrent.futures import ThreadPoolExecutor
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(abs, range(-9, 0))) == [9, 8, 7, 6, 5, 4, 3, 2, 1]
+    """,
+}
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="CPython warns from 3.12 on")
+@pytest.mark.parametrize("what", _LEAVES_NO_THREAD)
+def test_a_fork_does_not_warn_of_threads_that_are_not_the_programs(what: str) -> None:
+    program = """
+    import warnings
+    import logging  # runs code of Python's after a fork
+    for _ in range(3):
+        leaves_no_thread()
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            child = os.fork()
+        if child == 0:
+            os._exit(0)
+        ends_well(child)
+        assert not warned, warned[0].message
+    leaves_no_thread()
+    """
+    leaves = "def leaves_no_thread():\n" + indent(dedent(_LEAVES_NO_THREAD[what]), "    ")
+    succeeds(_TOOLS + leaves + dedent(program), "Event")
+
+
+def test_the_runner_of_timers_does_not_keep_a_child_going_that_a_thread_forked() -> None:
+    program = """
+    def runners():
+        tasks = [f"/proc/self/task/{task}/comm" for task in os.listdir("/proc/self/task")]
+        return [task for task in tasks if open(task).read().startswith("ropewalk-timer")]
+    def fork():
+        child = os.fork()
+        if child == 0:
+            timer = threading.Timer(0.01, int)
+            timer.start()
+            timer.join()
+            # It stays for seconds where there is a main thread.
+            until = time.monotonic() + 2
+            while runners() and time.monotonic() < until:
+                time.sleep(0.01)
+            os._exit(len(runners()))
+        ends_well(child)
+    thread = threading.Thread(target=fork)
+    thread.start()
+    thread.join()
+    """
+    if not os.path.isdir("/proc/self/task"):
+        pytest.skip("the threads are not told here")
+    succeeds(_TOOLS + dedent(program), "Event")
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.001, 0.005, 0.02])
+def test_a_child_can_import_what_a_message_was_importing(pause: float) -> None:
+    """The first message of a deadlock needs modules, of the stdlib as well."""
+    program = """
+    def cross():
+        first, second, both = threading.RLock(), threading.RLock(), threading.Barrier(2)
+        def take(one, other):
+            with one:
+                both.wait()
+                try:
+                    with other:
+                        pass
+                except ropewalk.DeadlockError as error:
+                    told.append(str(error))
+        threads = [threading.Thread(target=take, args=each)
+                   for each in ((first, second), (second, first))]
+        for thread in threads:
+            thread.start()
+        return threads
+    import ropewalk
+    told = []
+    threads = cross()
+    time.sleep(float(sys.argv[2]))
+    child = os.fork()
+    if child == 0:
+        import inspect, tokenize
+        told.clear()
+        for thread in cross():
+            thread.join()
+        os._exit(len(told) - 1)
+    ends_well(child)
+    for thread in threads:
+        thread.join()
+    assert len(told) == 1
+    """
+    succeeds(_TOOLS + dedent(program), "Event", str(pause))

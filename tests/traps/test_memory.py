@@ -174,3 +174,94 @@ for number in range(60):
 print("done")
 """
     assert succeeds(text) == "done\n"
+
+
+KINDS = {
+    "Condition": "threading.Condition()",
+    "Event": "threading.Event()",
+    "BoundedSemaphore": "threading.BoundedSemaphore()",
+    "Barrier": "threading.Barrier(1)",
+    "Queue": "queue.Queue()",
+    "PriorityQueue": "queue.PriorityQueue()",
+    "a future's heir": "Heir()",
+    "pool": "ThreadPoolExecutor(1)",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_instance_without_memory_for_its_attributes(kind: str) -> None:
+    """CPython 3.11 and 3.12 end it then before it has its value."""
+    pytest.importorskip("_testcapi")
+    text = f"""
+import _testcapi
+from concurrent.futures import Future, ThreadPoolExecutor
+class Heir(Future):
+    pass
+{KINDS[kind]}
+failed = 0
+# CPython keeps some that were dropped, and would take those.
+kept = [{{}} for _ in range(300)]
+for number in range(20):
+    _testcapi.set_nomemory(number, number + 1)
+    try:
+        {KINDS[kind]}
+    except MemoryError:
+        failed += 1
+    finally:
+        _testcapi.remove_mem_hooks()
+    kept.append([{{}} for _ in range(90)])
+assert failed
+print("done")
+"""
+    assert succeeds(text) == "done\n"
+
+
+MOVED = {
+    "Queue": ("queue.Queue(); fill(it)", "it.mutex", "is_whole(it)"),
+    "LifoQueue": ("queue.LifoQueue(); fill(it)", "it.mutex", "is_whole(it)"),
+    "PriorityQueue": ("queue.PriorityQueue(); fill(it)", "it.mutex", "is_whole(it)"),
+    "Event": ("threading.Event()", "it._cond", "not it._cond._lock.locked() and not it.wait(0)"),
+    "Semaphore": (
+        "threading.Semaphore(2)",
+        "it._cond",
+        "not it._cond._lock.locked() and it.acquire(timeout=1)",
+    ),
+    "Future": (
+        "Future(); called = []; it.add_done_callback(called.append)",
+        "it._condition",
+        "it.set_result(1) is None and it.result(1) == 1 and called == [it]",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", MOVED)
+def test_what_moves_without_memory_is_whole(kind: str) -> None:
+    pytest.importorskip("_testcapi")
+    make, move, check = MOVED[kind]
+    text = f"""
+import _testcapi
+from concurrent.futures import Future
+def fill(it):
+    for number in range(300):
+        it.put((number,))
+def is_whole(it):
+    items = sorted(it.get(timeout=1) for _ in range(300))
+    return items == [(n,) for n in range(300)] and it.unfinished_tasks == 300
+it = {make}
+{move}
+failed = 0
+for number in range(60):
+    it = {make}
+    try:
+        try:
+            _testcapi.set_nomemory(number, number + 1)
+            {move}
+        finally:
+            _testcapi.remove_mem_hooks()
+    except (MemoryError, SystemError):
+        failed += 1
+    assert {check}, number
+assert failed
+print("done")
+"""
+    assert succeeds(text) == "done\n"
