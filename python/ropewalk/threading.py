@@ -58,8 +58,6 @@ from ropewalk._ropewalk import (
     Lock,
     RLock,
     Semaphore,
-    _after_fork_in_child,
-    _after_fork_in_parent,
     _before_fork,
 )
 from ropewalk._ropewalk import ThreadHandle as _ThreadHandle
@@ -342,7 +340,6 @@ def _join_late_threads() -> None:
 def _after_fork() -> None:
     """In a forked child: only the thread that forked is left, and it is the main one now."""
     global _active_limbo_lock, _main_thread
-    _after_fork_in_child()
     # Another thread may have been inside.
     _active_limbo_lock = RLock()
     ident = get_ident()
@@ -364,11 +361,7 @@ def _after_fork() -> None:
 
 
 if hasattr(_os, "register_at_fork"):
-    # No code of Python's in the parent, which would have our background thread back before CPython
-    # counts the threads.
-    _os.register_at_fork(
-        before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork
-    )
+    _os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
 _hosting.join_at_stdlib_exit(_shutdown)
 _set_reporter(_hosting.tell_of_deadlock)
 unannotated(globals())

@@ -21,13 +21,15 @@ use pyo3::prelude::*;
 use pyo3::{PyErr, ffi};
 use ropewalk::wait::{Deadline, Host, HostSite, ResourceKind};
 
-use super::{finalization, reporter, signals};
+use super::{finalization, late, reporter, signals};
 
 mod guarded;
 mod kept;
 mod made;
 mod sent;
 mod soon;
+
+pub(crate) use soon::note_call;
 
 use guarded::{PyErr_CheckSignals, PyGILState_Release, PyThreadState_Clear, guarded};
 pub(crate) use guarded::{
@@ -370,6 +372,7 @@ pub(crate) fn install(module: &Bound<'_, PyModule>) -> PyResult<()> {
         FORKS.fetch_add(1, Ordering::Relaxed);
         ENTERING.store(0, Ordering::SeqCst);
         reporter::forget();
+        late::forget();
     });
     ropewalk::watch::set_reporter(reporter::report);
     let sys = import(word!(py, "sys")?)?;

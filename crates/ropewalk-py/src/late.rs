@@ -1,22 +1,27 @@
 //! Modules of ours that are seldom needed, and so are imported when they are.
 //!
 //! A fork would copy the locks that such an import holds, of our modules and of the stdlib's that these
-//! want, into a child where nobody releases them. So forks wait for it.
+//! want, into a child where nobody releases them. So forks wait for it. (Calls do not wait for each
+//! other, nor for forks: what is told there may be that somebody waits.)
 
 #![forbid(unsafe_code)]
 
-use std::time::Duration;
+use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;
-use ropewalk::sync::RLock;
-use ropewalk::wait::{Deadline, Origin};
 
-use super::error::Error;
 use super::host;
 
-/// Held by one that imports, and during a fork.
-static LATE: RLock = RLock::with_origin(Origin::Unknown);
+/// How many calls are under way.
+static CALLS: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    /// How many of them are this thread's.
+    static MINE: Cell<usize> = const { Cell::new(0) };
+}
 
 /// How long a fork waits at most: who imports may want a module that the forking thread is importing.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -27,45 +32,42 @@ pub(crate) fn call<'py>(
     function: &Bound<'py, PyString>,
     args: impl host::Several<'py>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    LATE.acquire().map_err(Error::from)?;
     // Also during the call: it may import more.
-    let held = Held;
-    let module = host::import(module)?;
-    let result = host::call_method(&module, function, args);
-    drop(held);
-    result
+    let _call = Call::begin();
+    host::call_method(&host::import(module)?, function, args)
 }
 
-struct Held;
+struct Call;
 
-impl Drop for Held {
+impl Call {
+    fn begin() -> Self {
+        // Relaxed (here and below): who forks has the GIL, as has who begins or ends.
+        CALLS.fetch_add(1, Ordering::Relaxed);
+        MINE.set(MINE.get() + 1);
+        Self
+    }
+}
+
+impl Drop for Call {
     fn drop(&mut self) {
-        let _ = LATE.release();
+        CALLS.fetch_sub(1, Ordering::Relaxed);
+        MINE.set(MINE.get() - 1);
     }
 }
 
 /// Before a fork.
 #[pyfunction]
 #[pyo3(name = "_before_fork")]
-pub(crate) fn before_fork() {
-    // It is not for a handler's exception to end the fork, which Python would tell of only: nobody else
-    // may take it so long, and that is all.
-    let _ = LATE.acquire_until(Deadline::after(PATIENCE));
-}
-
-/// After a fork, in the parent.
-#[pyfunction]
-#[pyo3(name = "_after_fork_in_parent")]
-pub(crate) fn after_fork_in_parent() {
-    let _ = LATE.release();
-}
-
-/// After a fork, in the child.
-#[pyfunction]
-#[pyo3(name = "_after_fork_in_child")]
-pub(crate) fn after_fork_in_child() {
-    if LATE.release().is_err() {
-        // Who holds it is not there.
-        LATE.reset_after_fork();
+pub(crate) fn before_fork(py: Python<'_>) {
+    host::note_call(py);
+    let end = Instant::now() + PATIENCE;
+    // No handlers of signals run here: what they raise would not reach the program.
+    while CALLS.load(Ordering::Relaxed) > MINE.get() && Instant::now() < end {
+        host::after_you(py);
     }
+}
+
+/// In the child of a fork: the calls of the other threads are not there.
+pub(crate) fn forget() {
+    CALLS.store(MINE.get(), Ordering::Relaxed);
 }

@@ -75,7 +75,7 @@ mod _ropewalk {
         socket_folder, start_trace, stop_serving, stop_trace,
     };
     #[pymodule_export]
-    use super::late::{after_fork_in_child, after_fork_in_parent, before_fork};
+    use super::late::before_fork;
     #[pymodule_export]
     use super::order::set_lock_order;
     #[pymodule_export]

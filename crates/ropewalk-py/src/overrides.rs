@@ -64,9 +64,12 @@ impl Methods {
         let Some(ours) = self.ours.get() else { return false };
         // A key with code behind it may have the object take another dict.
         let own = attributes(object).map(Borrowed::to_owned);
-        let is_in_instance =
-            |name| own.as_ref().is_some_and(|own| own.contains(name).unwrap_or(false));
-        if ours.iter().any(|(name, _)| is_in_instance(name.bind(py))) {
+        let is_in_instance = own.is_some_and(|own| {
+            let any = ours.iter().any(|(name, _)| own.contains(name.bind(py)).unwrap_or(false));
+            host::discard(own.into_any());
+            any
+        });
+        if is_in_instance {
             return true;
         }
         let class = object.get_type();

@@ -78,7 +78,11 @@ impl<'py> Room<'py> {
                     count += usize::from(put.is_ok());
                     result = result.and(put);
                 }
-                result.and(list.del_slice(count, list.len()))
+                // One by one: that takes no memory.
+                while list.len() > count {
+                    result = result.and(list.del_item(list.len() - 1));
+                }
+                result
             }
             Self::Deque { append, pop, mut len, .. } => {
                 for object in objects {

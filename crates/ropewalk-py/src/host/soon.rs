@@ -5,8 +5,7 @@ use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use pyo3::ffi;
-
-use super::is_attached;
+use pyo3::prelude::*;
 
 unsafe extern "C" {
     fn PyFrame_GetLasti(frame: *mut ffi::PyFrameObject) -> c_int;
@@ -14,27 +13,32 @@ unsafe extern "C" {
 
 /// What is to be done; null for nothing.
 static WORK: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
-/// The frame of Python's that ran when this was asked for, and where in its code it was.
-static ASKED_IN: AtomicUsize = AtomicUsize::new(0);
-static ASKED_AT: AtomicUsize = AtomicUsize::new(0);
+/// The frame of Python's that makes the call, and where in its code it is.
+static CALLED_IN: AtomicUsize = AtomicUsize::new(0);
+static CALLED_AT: AtomicUsize = AtomicUsize::new(0);
+/// How often it was too early.
+static TRIES: AtomicUsize = AtomicUsize::new(0);
 
-/// Has `work` be done once the call that is under way has returned to Python's code: functions of a
-/// program that it calls, as a fork does, come before that. The last one stays; one that cannot be kept,
-/// as Python has too many, is left out.
+/// Then it is done all the same: each look costs something as long as the call goes on.
+const MOST_TRIES: usize = 1000;
+
+/// Notes the call of a function of C's that is about to ask for something: a fork.
+pub(crate) fn note_call(_py: Python<'_>) {
+    // SAFETY: attached; borrowed, or null if there is none.
+    let (frame, at) = unsafe {
+        let frame = ffi::PyEval_GetFrame();
+        (frame.addr(), if frame.is_null() { 0 } else { place(frame) })
+    };
+    CALLED_IN.store(frame, Ordering::Relaxed);
+    CALLED_AT.store(at, Ordering::Relaxed);
+}
+
+/// Has `work` be done once the call that was noted has returned to Python's code: functions of a
+/// program that a fork calls come before that. The last one stays; one that cannot be kept, as Python has
+/// too many, is left out.
 pub(super) fn soon(work: fn()) {
     WORK.store(work as *mut c_void, Ordering::Relaxed);
-    let mut at = (0, 0);
-    if is_attached() {
-        // SAFETY: attached; borrowed, or null if there is none.
-        unsafe {
-            let frame = ffi::PyEval_GetFrame();
-            if !frame.is_null() {
-                at = (frame.addr(), place(frame));
-            }
-        }
-    }
-    ASKED_IN.store(at.0, Ordering::Relaxed);
-    ASKED_AT.store(at.1, Ordering::Relaxed);
+    TRIES.store(0, Ordering::Relaxed);
     call_soon();
 }
 
@@ -44,7 +48,7 @@ fn call_soon() {
 }
 
 extern "C" fn call(_: *mut c_void) -> c_int {
-    if is_still_in_call() {
+    if TRIES.fetch_add(1, Ordering::Relaxed) < MOST_TRIES && is_still_in_call() {
         call_soon();
         return 0;
     }
@@ -56,20 +60,20 @@ extern "C" fn call(_: *mut c_void) -> c_int {
     0
 }
 
-/// Whether the frame that asked is where it was, and has called the one that runs.
+/// Whether the frame that made the call is where it was, and has called the one that runs.
 fn is_still_in_call() -> bool {
-    let (asked_in, asked_at) = (ASKED_IN.load(Ordering::Relaxed), ASKED_AT.load(Ordering::Relaxed));
-    // SAFETY: Python calls us attached. The frame that runs is borrowed, or null; those that have called
-    // it are new references, or null, which are dropped here.
+    let called_in = CALLED_IN.load(Ordering::Relaxed);
+    // SAFETY: Python calls us attached, without an exception. The frame that runs is borrowed, or null;
+    // those that have called it are new references, or null, which are dropped here.
     unsafe {
         let running = ffi::PyEval_GetFrame();
-        if running.is_null() || running.addr() == asked_in {
+        if running.is_null() || running.addr() == called_in {
             return false;
         }
         let mut frame = ffi::PyFrame_GetBack(running);
         while !frame.is_null() {
-            if frame.addr() == asked_in {
-                let same = place(frame) == asked_at;
+            if frame.addr() == called_in {
+                let same = place(frame) == CALLED_AT.load(Ordering::Relaxed);
                 ffi::Py_DECREF(frame.cast());
                 return same;
             }
@@ -77,6 +81,8 @@ fn is_still_in_call() -> bool {
             ffi::Py_DECREF(frame.cast());
             frame = back;
         }
+        // It may have ended for lack of memory.
+        ffi::PyErr_Clear();
         false
     }
 }

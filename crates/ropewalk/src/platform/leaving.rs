@@ -36,6 +36,7 @@ pub(crate) fn wait_a_moment_until(is_so: impl Fn() -> bool) {
 }
 
 /// Waits until the kernel does not count them any more.
+#[cfg_attr(not(unix), expect(dead_code, reason = "nobody forks there"))]
 pub(crate) fn wait_until_left() {
     let began = Instant::now();
     for last in &LAST {

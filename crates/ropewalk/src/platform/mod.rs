@@ -9,7 +9,6 @@ mod chunk;
 mod clock;
 #[cfg(unix)]
 mod fork;
-#[cfg(unix)]
 mod leaving;
 #[cfg(unix)]
 mod new_file;
@@ -34,7 +33,6 @@ pub(crate) use clock::{now, now_coarse};
 #[cfg(unix)]
 pub(crate) use fork::on_fork;
 pub(crate) use futex::{wait, wake};
-#[cfg(unix)]
 pub(crate) use leaving::{note_leaving, note_own_leaving, wait_a_moment_until, wait_until_left};
 #[cfg(unix)]
 pub(crate) use new_file::new_file;

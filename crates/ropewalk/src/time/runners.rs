@@ -153,7 +153,8 @@ impl Runners {
                     SignalMask::all().set();
                     let mut wakes = WakeList::default();
                     {
-                        let _schedule = self.schedule.lock();
+                        let mut schedule = self.schedule.lock();
+                        schedule.is_done(me);
                         entry.finish(&mut wakes);
                     }
                     wakes.wake();
@@ -187,8 +188,8 @@ pub(crate) fn end_if_idle() {
             return;
         }
     }
-    RUNNERS.leader.queue.notify_one(NORMAL);
-    RUNNERS.standby.queue.notify_one(NORMAL);
+    RUNNERS.leader.queue.wake_one_now();
+    RUNNERS.standby.queue.wake_one_now();
     platform::wait_a_moment_until(|| RUNNERS.schedule.lock().has_ended());
 }
 

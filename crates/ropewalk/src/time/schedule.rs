@@ -122,7 +122,7 @@ impl Schedule {
         let removed = self.waiting.remove(&key)?;
         self.used_at = now;
         // A leader that sleeps for hours, until a timer that is gone, would never end.
-        let idle_until = now.saturating_add(LINGER_NS);
+        let idle_until = self.idle_until();
         let oversleeps = self.leader_sleeps_until.is_some_and(|until| until > idle_until);
         let wants = if oversleeps && !self.has_timers() { Wants::Leader } else { Wants::Nobody };
         Some((removed, wants))
@@ -197,6 +197,13 @@ impl Schedule {
     pub(super) fn end_if_idle(&mut self) -> bool {
         self.ends = self.waiting.is_empty() && self.busy_since.is_none();
         self.ends
+    }
+
+    /// The callback of `me` is over.
+    pub(super) fn is_done(&mut self, me: Runner) {
+        if self.leader == Some(me) {
+            self.busy_since = None;
+        }
     }
 
     /// Whether there are no runners.

@@ -70,8 +70,7 @@ pub(super) fn next(me: &ThreadInfo) {
 
 /// Whether some wake was put off.
 pub(super) fn is_any() -> bool {
-    // Relaxed: whoever puts one off tells the bailiff after that.
-    ANY.load(Ordering::Relaxed)
+    !REST.lock().is_empty()
 }
 
 /// A look of the bailiff's: whether it must look again.

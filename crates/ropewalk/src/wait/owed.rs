@@ -30,7 +30,7 @@ use std::time::Duration;
 use super::deadline::Deadline;
 use super::herd;
 use super::park::{Park, park};
-use super::queue::{List, NORMAL, WaitQueue};
+use super::queue::{List, WaitQueue};
 use super::registry;
 use super::runtime::{Resource, ResourceKind, host, sched};
 use super::thread::ThreadRef;
@@ -270,14 +270,7 @@ impl Bailiff {
                 return pay();
             }
         }
-        self.wake();
-    }
-
-    fn wake(&self) {
-        let woken = self.queue.lock().pop(NORMAL);
-        if let Some(woken) = woken {
-            woken.wake_now();
-        }
+        self.queue.wake_one_now();
     }
 
     /// Says that the bailiff is gone, unless there is something for it to do.
@@ -339,8 +332,9 @@ fn has_guesses() -> bool {
 pub(super) fn end_if_idle() {
     if *BAILIFF.started.lock() && !has_guesses() && !herd::is_any() {
         BAILIFF.is_to_end.store(true, Ordering::Relaxed);
-        BAILIFF.wake();
+        BAILIFF.queue.wake_one_now();
         platform::wait_a_moment_until(|| !*BAILIFF.started.lock());
+        BAILIFF.is_to_end.store(false, Ordering::Relaxed);
     }
 }
 

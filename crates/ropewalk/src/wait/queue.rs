@@ -500,6 +500,14 @@ impl WaitQueue {
         any
     }
 
+    /// Notifies and wakes one waiter, whatever the calling thread does next.
+    pub(crate) fn wake_one_now(&self) {
+        let woken = self.lock().pop(NORMAL);
+        if let Some(woken) = woken {
+            woken.wake_now();
+        }
+    }
+
     /// Notifies and wakes up to `most` waiters; returns how many.
     pub(crate) fn notify_many(&self, most: usize, token: Token) -> usize {
         let mut wakes = WakeList::default();

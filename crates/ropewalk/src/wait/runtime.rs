@@ -26,8 +26,9 @@ pub trait Host: Sync {
     /// if the language is about to exit.
     fn attached(&self, work: &mut dyn FnMut());
     /// Has `work`, which neither waits nor runs code of the language, called once by a thread that
-    /// runs code of the language, as soon as that is so. May be called at any time; nothing happens
-    /// if there is no language.
+    /// runs code of the language, as soon as that is so and a fork that is under way has returned to it.
+    /// May be called at any time; what was asked for before and is not done yet is given up. Nothing
+    /// happens if there is no language.
     fn soon(&self, _work: fn()) {}
     /// Runs the language's pending signal handlers; `true` means that one of them raised and that
     /// the wait must end.

@@ -411,7 +411,6 @@ pub fn thread_has_started() {
 /// nobody is left to give, one of them is refused.
 pub fn thread_is_leaving(leaving: &ThreadRef) {
     if leaving.leave() {
-        #[cfg(unix)]
         platform::note_leaving(leaving.native_id());
         DETECTOR.leaving.fetch_add(1, Ordering::SeqCst);
     }

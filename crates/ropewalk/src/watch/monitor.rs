@@ -35,6 +35,8 @@ struct Monitor {
     seen: AtomicU64,
     running: ShortLock<bool>,
     is_to_end: AtomicBool,
+    /// Whether it looks, for which it may wait for the host.
+    looks: AtomicBool,
     /// Whether it knows of one that lasts, which it is to tell only once.
     has_told: AtomicBool,
     queue: WaitQueue,
@@ -51,6 +53,7 @@ global! {
         seen: AtomicU64::new(0),
         running: ShortLock::new(false),
         is_to_end: AtomicBool::new(false),
+        looks: AtomicBool::new(false),
         has_told: AtomicBool::new(false),
         queue: WaitQueue::new(),
     };
@@ -134,6 +137,8 @@ impl Monitor {
         let same = self.due.compare_exchange(due, NEVER, Ordering::AcqRel, Ordering::Acquire);
         if same.is_ok() {
             platform::note_own_leaving();
+            // What it knew goes with it.
+            self.has_told.store(false, Ordering::Relaxed);
             *running = false;
         }
         same.is_ok()
@@ -166,10 +171,13 @@ impl Monitor {
             // Whatever ends it: see what is due.
             let _ = park(&request, unchanged, || true, |_| {});
             if self.due.load(Ordering::Acquire) <= now() {
+                // First: who forks then sees one of the two.
+                self.looks.store(true, Ordering::Relaxed);
                 self.due.store(NEVER, Ordering::Release);
                 // It may run code of a Rust user (`exec::Futures`): a panic there is told, and ends
                 // this look only.
                 survives(|| host().attached(&mut || look(&mut reported)));
+                self.looks.store(false, Ordering::Relaxed);
             }
         }
     }
@@ -227,20 +235,20 @@ fn look(reported: &mut HashSet<Vec<usize>>) {
 /// Has the monitor end if it sleeps and has nothing to look at: before a fork, where CPython from 3.12 on
 /// warns of each thread that there is. The next suspicion starts a new one.
 pub(super) fn end_if_idle() {
-    // The suspicion may be over, without anybody who has said so.
-    let may_be_right = || {
-        let me = current().word();
-        MONITOR.due.load(Ordering::Acquire) != NEVER
-            && blocked_threads().iter().any(|thread| *thread != me)
-    };
-    let has_work = may_be_right()
-        || MONITOR.has_told.load(Ordering::Relaxed)
-        || MONITOR.queue.lock().is_empty();
-    if !has_work && *MONITOR.running.lock() {
-        MONITOR.is_to_end.store(true, Ordering::Relaxed);
-        MONITOR.queue.notify_one(NORMAL);
-        platform::wait_a_moment_until(|| !*MONITOR.running.lock());
+    if !*MONITOR.running.lock() || MONITOR.looks.load(Ordering::Relaxed) {
+        return;
     }
+    let suspects =
+        MONITOR.due.load(Ordering::Acquire) != NEVER || MONITOR.has_told.load(Ordering::Relaxed);
+    let me = current().word();
+    // A suspicion may be over, without anybody who has said so.
+    if suspects && blocked_threads().iter().any(|thread| *thread != me) {
+        return;
+    }
+    MONITOR.is_to_end.store(true, Ordering::Relaxed);
+    MONITOR.queue.wake_one_now();
+    platform::wait_a_moment_until(|| !*MONITOR.running.lock());
+    MONITOR.is_to_end.store(false, Ordering::Relaxed);
 }
 
 /// What keeps the monitor where it is during a fork.
@@ -255,5 +263,6 @@ pub(super) fn after_fork_in_child() {
     MONITOR.due.store(NEVER, Ordering::Relaxed);
     MONITOR.is_to_end.store(false, Ordering::Relaxed);
     MONITOR.has_told.store(false, Ordering::Relaxed);
+    MONITOR.looks.store(false, Ordering::Relaxed);
     *MONITOR.running.lock() = false;
 }
