@@ -65,6 +65,8 @@ pub(crate) fn before_fork(py: Python<'_>) {
     while CALLS.load(Ordering::Relaxed) > MINE.get() && Instant::now() < end {
         host::after_you(py);
     }
+    // Here: during the fork itself CPython has locked what threads of 3.14 need in order to end.
+    ropewalk::fork::settle();
 }
 
 /// In the child of a fork: the calls of the other threads are not there.

@@ -17,7 +17,7 @@
 #![forbid(unsafe_code)]
 
 #[cfg(unix)]
-use crate::primitive::{OnceLock, ShortGuard, ShortLock};
+use crate::primitive::{AtomicBool, OnceLock, Ordering, ShortGuard, ShortLock};
 #[cfg(unix)]
 use crate::{insight, platform, time, wait, watch};
 
@@ -42,6 +42,32 @@ pub fn install(also_in_child: fn()) {
     #[cfg(not(unix))]
     let _ = also_in_child;
 }
+
+/// Ends the runtime's own threads that have nothing to do, and waits until those of the program that
+/// have ended are gone for the system as well, for a fraction of a second at most: who forks next has
+/// no thread in the process that the program does not have.
+///
+/// [`install`] does so before each fork. For a host that takes a lock of its own before it forks,
+/// which threads need in order to end: it is to be called before that, and the fork that follows does
+/// not do it again. Does nothing on systems without `fork`.
+///
+/// ```
+/// ropewalk::fork::settle();
+/// ```
+pub fn settle() {
+    #[cfg(unix)]
+    {
+        watch::end_if_idle();
+        time::end_if_idle();
+        wait::end_if_idle();
+        platform::wait_until_left();
+        // Relaxed: who forks without a host's lock may do it twice, or not.
+        SETTLED.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(unix)]
+static SETTLED: AtomicBool = AtomicBool::new(false);
 
 /// Runs `work` while this process does not fork: a fork that is about to happen waits for its end.
 ///
@@ -90,10 +116,10 @@ struct NotForOthers;
 #[cfg(unix)]
 extern "C" fn before() {
     insight::before_fork();
-    watch::end_if_idle();
-    time::end_if_idle();
-    wait::end_if_idle();
-    platform::wait_until_left();
+    if !SETTLED.load(Ordering::Relaxed) {
+        settle();
+    }
+    SETTLED.store(false, Ordering::Relaxed);
     watch::before_fork();
     time::before_fork();
     wait::before_fork();
