@@ -12,8 +12,10 @@ use std::time::{Duration, Instant};
 static LAST: [AtomicU64; 16] = [const { AtomicU64::new(0) }; 16];
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
-/// How long a fork waits for them at most: one may have been preempted.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// How long a fork waits for them at most: one may have been preempted, on a machine that is busy.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// Nearly all are gone after that; for the others it sleeps, so that they can run.
+const SHORTLY: Duration = Duration::from_millis(1);
 
 /// Notes a thread that is about to end.
 pub(crate) fn note_leaving(native_id: u64) {
@@ -31,7 +33,12 @@ pub(crate) fn note_own_leaving() {
 pub(crate) fn wait_a_moment_until(is_so: impl Fn() -> bool) {
     let began = Instant::now();
     while !is_so() && began.elapsed() < PATIENCE {
-        std::thread::yield_now();
+        if began.elapsed() < SHORTLY {
+            std::thread::yield_now();
+        } else {
+            #[expect(clippy::disallowed_methods, reason = "the system tells nobody of their end")]
+            std::thread::sleep(SHORTLY / 4);
+        }
     }
 }
 
