@@ -186,7 +186,7 @@ impl Server {
         let serve = move || {
             join_runtime("ropewalk-insight");
             answer_all(&end, &listener);
-            platform::note_leaving(platform::native_id());
+            platform::note_own_leaving();
             listener
         };
         // Threads that are started for an answer inherit it.
@@ -245,7 +245,7 @@ fn join_runtime(name: &str) {
     let me = current();
     me.set_background(name);
     watch::thread_has_started();
-    watch::thread_is_leaving(&me);
+    watch::thread_helps_nobody(&me);
 }
 
 fn bind() -> io::Result<Socket> {

@@ -410,8 +410,13 @@ pub fn thread_has_started() {
 /// To be called by a thread that runs no more code of the user: if all the others wait for what
 /// nobody is left to give, one of them is refused.
 pub fn thread_is_leaving(leaving: &ThreadRef) {
+    platform::note_leaving(leaving.native_id());
+    thread_helps_nobody(leaving);
+}
+
+/// As [`thread_is_leaving`], by a thread of the runtime's own that stays.
+pub(crate) fn thread_helps_nobody(leaving: &ThreadRef) {
     if leaving.leave() {
-        platform::note_leaving(leaving.native_id());
         DETECTOR.leaving.fetch_add(1, Ordering::SeqCst);
     }
     DETECTOR.look_for_the_others(leaving);

@@ -43,6 +43,8 @@ mod snapshot;
 mod trace;
 
 pub(crate) use deadlock::detector;
+#[cfg(all(unix, not(loom)))]
+pub(crate) use deadlock::thread_helps_nobody;
 pub use deadlock::{
     Mode, mode, set_mode, starting_threads, thread_has_started, thread_is_leaving,
     thread_is_starting,
