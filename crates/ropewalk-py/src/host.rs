@@ -15,6 +15,7 @@ use std::cell::Cell;
 use std::ffi::c_int;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
@@ -46,6 +47,18 @@ unsafe extern "C-unwind" {
     fn PyEval_SaveThread() -> *mut ffi::PyThreadState;
     fn PyEval_RestoreThread(state: *mut ffi::PyThreadState);
     fn PyGILState_Ensure() -> c_int;
+}
+
+/// How long [`give_way_until`] does at most.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Lets other threads have the GIL until something is so, for a second at most. No handlers of signals
+/// run meanwhile.
+pub(crate) fn give_way_until(py: Python<'_>, is_so: impl Fn() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !is_so() && Instant::now() < end {
+        after_you(py);
+    }
 }
 
 /// Whether there is a GIL, as there was at the time of the import. A hint.

@@ -6,7 +6,6 @@
 #![forbid(unsafe_code)]
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 use pyo3::exceptions::{PyAttributeError, PyKeyError};
 use pyo3::prelude::*;
@@ -69,9 +68,6 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// For how long the others are let go first. Who does not come then may be in a signal handler.
-const PATIENCE: Duration = Duration::from_secs(1);
-
 impl Inflated {
     /// Whether it is: to be asked after what was done in the core as well.
     #[inline]
@@ -133,10 +129,9 @@ impl Inflated {
     fn see_them_come(&self, py: Python<'_>) {
         // Acquire pairs with the Release in the drop: whoever takes the lock after that comes after
         // them.
-        let (end, nobody) = (Instant::now() + PATIENCE, process());
-        while self.waiting.load(Ordering::Acquire) > nobody && Instant::now() < end {
-            host::after_you(py);
-        }
+        let nobody = process();
+        // Who does not come in that time may be in a signal handler.
+        host::give_way_until(py, || self.waiting.load(Ordering::Acquire) <= nobody);
     }
 }
 

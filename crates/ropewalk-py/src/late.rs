@@ -8,7 +8,6 @@
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -22,9 +21,6 @@ thread_local! {
     /// How many of them are this thread's.
     static MINE: Cell<usize> = const { Cell::new(0) };
 }
-
-/// How long a fork waits at most: who imports may want a module that the forking thread is importing.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Calls a function of a module of ours, which is imported when that is needed.
 pub(crate) fn call<'py>(
@@ -60,11 +56,9 @@ impl Drop for Call {
 #[pyo3(name = "_before_fork")]
 pub(crate) fn before_fork(py: Python<'_>) {
     host::note_call(py);
-    let end = Instant::now() + PATIENCE;
-    // No handlers of signals run here: what they raise would not reach the program.
-    while CALLS.load(Ordering::Relaxed) > MINE.get() && Instant::now() < end {
-        host::after_you(py);
-    }
+    // Not for longer than it does: who imports may want a module that this thread is importing. And what
+    // a handler of a signal raised here would not reach the program.
+    host::give_way_until(py, || CALLS.load(Ordering::Relaxed) <= MINE.get());
     // Here: during the fork itself CPython has locked what threads of 3.14 need in order to end.
     ropewalk::fork::settle();
 }
