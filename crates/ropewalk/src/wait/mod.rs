@@ -61,12 +61,14 @@ pub(crate) use ended::measure_exactly;
 pub(crate) use fair::starved;
 #[cfg(not(loom))]
 pub(crate) use object::gone_objects;
+#[cfg(all(unix, not(loom)))]
+pub(crate) use owed::end_if_idle;
 pub(crate) use owed::is_about_to_sleep;
 pub(crate) use panics::survives;
 pub(crate) use park::{NextLock, Park, Parked, Since, park, park_and_take};
 pub(crate) use queue::{HANDOFF, List as WaitList, NORMAL, Token, WaitQueue};
 #[cfg(all(unix, not(loom)))]
-pub(crate) use registry::{after_fork_in_child, after_fork_in_parent, before_fork, end_if_idle};
+pub(crate) use registry::{after_fork_in_child, after_fork_in_parent, before_fork};
 pub(crate) use registry::{ends_with_last_thread, find as find_by_word, live_threads};
 pub(crate) use runtime::{Sched, SleepEnd, host};
 pub(crate) use task::TaskWait;

@@ -329,7 +329,8 @@ fn has_guesses() -> bool {
 
 /// Has the bailiff end if it has nothing to do: before a fork, where CPython from 3.12 on warns of each
 /// thread that there is. The next wake that is put off starts a new one.
-pub(super) fn end_if_idle() {
+#[cfg_attr(not(unix), expect(dead_code, reason = "nobody forks there"))]
+pub(crate) fn end_if_idle() {
     if *BAILIFF.started.lock() && !has_guesses() && !herd::is_any() {
         BAILIFF.is_to_end.store(true, Ordering::Relaxed);
         BAILIFF.queue.wake_one_now();

@@ -19,7 +19,6 @@ pub(crate) fn is_about_to_sleep() -> bool {
 pub(super) fn pay() {}
 
 pub(super) fn before_fork() {}
-pub(super) fn end_if_idle() {}
 pub(super) fn after_fork() {}
 pub(super) fn after_fork_in_child() {}
 

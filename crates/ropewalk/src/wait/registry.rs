@@ -117,13 +117,6 @@ pub(crate) fn ends_with_last_thread() -> bool {
 // The children of such a process are such processes, too: it is never taken back.
 global! { static HAS_NO_MAIN: AtomicBool = AtomicBool::new(false); }
 
-/// Before a fork, and before anything is locked for it: ends the background thread here if it has
-/// nothing to do.
-#[cfg_attr(any(loom, not(unix)), expect(dead_code, reason = "nobody forks there"))]
-pub(crate) fn end_if_idle() {
-    super::owed::end_if_idle();
-}
-
 /// Right before a fork, on the forking thread: keeps the registry whole.
 ///
 /// One of [`after_fork_in_parent`] and [`after_fork_in_child`] must follow on the same thread, and

@@ -13,13 +13,6 @@ type Stopped = (
 
 static STOPPED: ShortLock<Option<Stopped>> = ShortLock::new(None);
 
-/// Before a fork, and before anything is locked for it: ends the background thread here if it has
-/// nothing to do.
-#[cfg_attr(not(unix), expect(dead_code, reason = "nobody forks there"))]
-pub(crate) fn end_if_idle() {
-    monitor::end_if_idle();
-}
-
 /// Right before a fork, on the forking thread, before
 /// [`wait::before_fork`](crate::wait::before_fork): keeps the detector whole.
 ///

@@ -50,10 +50,12 @@ pub use deadlock::{
     thread_is_starting,
 };
 #[cfg(all(unix, not(loom)))]
-pub(crate) use fork::{after_fork, after_fork_in_child, before_fork, end_if_idle};
+pub(crate) use fork::{after_fork, after_fork_in_child, before_fork};
 #[cfg(all(unix, not(loom)))]
 pub use held::{Taking, lock_given_up, lock_released, lock_taken, notes_locks};
 pub(crate) use knot::pool_was_made;
+#[cfg(all(unix, not(loom)))]
+pub(crate) use monitor::end_if_idle;
 pub use monitor::{set_grace, set_reporter};
 #[cfg(not(loom))]
 pub(crate) use on_wait::once_on_wait;

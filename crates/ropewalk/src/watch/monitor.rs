@@ -234,7 +234,9 @@ fn look(reported: &mut HashSet<Vec<usize>>) {
 
 /// Has the monitor end if it sleeps and has nothing to look at: before a fork, where CPython from 3.12 on
 /// warns of each thread that there is. The next suspicion starts a new one.
-pub(super) fn end_if_idle() {
+#[cfg_attr(not(unix), expect(dead_code, reason = "nobody forks there"))]
+#[cfg(not(loom))]
+pub(crate) fn end_if_idle() {
     if !*MONITOR.running.lock() || MONITOR.looks.load(Ordering::Relaxed) {
         return;
     }
