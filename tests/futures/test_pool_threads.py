@@ -197,8 +197,8 @@ def test_an_initializer_that_counts_the_threads(futures: ModuleType) -> None:
 
 def test_who_counts_the_threads_may_hold_what_a_submit_needs() -> None:
     pool = ours.ThreadPoolExecutor(2)
-    pool.submit(abs, 1).result(LIMIT)
     gate = threading.Event()
+    # The first job: a thread that had done one might not have said yet that it is free.
     pool.submit(gate.wait)
     with pool._shutdown_lock:
         # It asks for a second thread, for which it needs the lock.
