@@ -68,6 +68,80 @@ def test_a_blocked_thread_is_seen_with_the_lock_and_its_holder() -> None:
     assert list(after.waiters) == []
 
 
+@pytest.mark.parametrize("make", [threading.Lock, threading.RLock])
+def test_a_notified_waiter_waits_for_its_lock_from_then_on(
+    make: Callable[[], threading.Lock | threading.RLock],
+) -> None:
+    lock = make()
+    condition = threading.Condition(lock)
+    inspect.set_name(condition, "changed")
+    inspect.set_name(lock, "its lock")
+
+    def wait() -> None:
+        with condition:
+            condition.wait()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    _blocked(thread)
+    asleep_ns = time.monotonic_ns()
+    time.sleep(0.1)
+    with condition:
+        notify_ns = time.monotonic_ns()
+        condition.notify()
+        notified_ns = time.monotonic_ns()
+        time.sleep(0.1)
+        [waiter] = [each for each in inspect.snapshot().threads if each.ident == thread.ident]
+        looked_ns = time.monotonic_ns()
+        wait_now = waiter.waits_for
+        assert wait_now is not None
+        assert wait_now.name == "its lock"
+        assert wait_now.owner == threading.get_ident()
+        assert wait_now.waited <= (looked_ns - notify_ns) / 1e9
+        kept_ns = time.monotonic_ns() - notified_ns
+    thread.join()
+    of = {each.name: each.waits for each in inspect.snapshot().objects}
+    assert (of["changed"].number, of["its lock"].number) == (1, 1)
+    assert of["changed"].total >= (notify_ns - asleep_ns) / 1e9
+    assert of["its lock"].total >= kept_ns / 1e9
+
+
+def test_things_that_are_waited_for_in_turn_are_counted_each() -> None:
+    rounds = 1_000
+    there, back = threading.Semaphore(0), threading.Semaphore(0)
+    turns = [threading.Semaphore(0) for _ in range(2)]
+    for number, turn in enumerate(turns):
+        inspect.set_name(turn, f"turn {number}")
+
+    def answer() -> None:
+        for _ in range(rounds):
+            for turn in turns:
+                there.acquire()
+                _blocked(asking)
+                turn.release()
+
+    def ask() -> None:
+        for _ in range(rounds):
+            for turn in turns:
+                there.release()
+                turn.acquire()
+        back.release()
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    answer()
+    back.acquire()
+    asking.join()
+    counts = [
+        each.waits.number
+        for name in ("turn 0", "turn 1")
+        for each in inspect.snapshot().objects
+        if each.name == name
+    ]
+    # Samples that stand for eight.
+    assert [rounds * 9 // 10 <= count <= rounds * 11 // 10 for count in counts] == [True, True], counts
+
+
 def test_holders_of_locks_that_nobody_waits_for() -> None:
     for lock in (threading.Lock(), threading.RLock(), threading.Condition()):
         assert inspect.holders(lock) == []

@@ -3,6 +3,7 @@
 use super::deadline::Deadline;
 use super::ended::is_exact;
 use super::herd;
+use super::object::ObjectInfo;
 use super::owed;
 use super::queue::{
     GiveUp, HANDOFF, List, NORMAL, Node, REFUSED, Standing, Token, WaitQueue, Wake,
@@ -164,17 +165,9 @@ fn stand_and_sleep(
         unsafe { WaitRecord::begin(published) };
         let result = settle(&mut stay, request, give_back, take, stand_again);
         observer().after_block(&me);
-        // SAFETY: null, or alive as long as the queue, which we borrow.
-        if let Some(object) = unsafe { object.as_ref() } {
-            me.tally.count(object, since, in_vain);
-            if is_exact() {
-                observer().waited(&me, object.kind(), Some(object), since);
-            }
-        } else if request.what.is_passing() {
-            me.tally.count_passing(request.what.kind(), since, in_vain);
-        } else if is_exact() {
-            observer().waited(&me, request.what.kind(), None, since);
-        }
+        // SAFETY: the record lives until the end of this function, and the node has left its queue; the
+        // object is null, or alive as long as the queue, which we borrow.
+        unsafe { count_turn(&me, request, published, object.as_ref(), since) };
         match result {
             // Ctrl-C that came before the refusal would have ended the wait: it is the answer.
             Err(WaitError::Deadlock(_)) if host().signals_raised() => Err(WaitError::Interrupted),
@@ -189,6 +182,47 @@ fn stand_and_sleep(
     owed::pay();
     herd::next(&me);
     result
+}
+
+/// Counts a turn of a wait that began at `since` and is over; of a waiter that was moved, the time before
+/// that for what it waited for, and the rest for the lock.
+///
+/// # Safety
+/// The record is this thread's, and its node stands in no queue.
+unsafe fn count_turn(
+    me: &ThreadRef,
+    request: &Park<'_>,
+    record: *const WaitRecord,
+    object: Option<&ObjectInfo>,
+    since: u64,
+) {
+    let goes_on = request.since.is_some_and(Since::is_in_vain);
+    // SAFETY: the caller's. Only who moves the node writes these two, and nobody can any more.
+    let (began, lock) = unsafe { ((*record).since, (*record).object) };
+    let until = (began != since).then_some(began);
+    if let Some(object) = object {
+        me.tally.count(object, since, until, goes_on);
+        if is_exact() {
+            observer().waited(me, object.kind(), Some(object), since, until);
+        }
+    } else if request.what.is_passing() {
+        me.tally.count_passing(request.what.kind(), since, goes_on);
+    } else if is_exact() {
+        observer().waited(me, request.what.kind(), None, since, until);
+    }
+    // A model has no list of objects.
+    let (Some(began), Some(next), true) = (until, &request.next, cfg!(not(loom))) else { return };
+    // SAFETY: null, or alive as long as the lock's queue, which we borrow.
+    let lock = match unsafe { lock.as_ref() } {
+        Some(lock) => lock,
+        None if !next.what.is_counted() => return,
+        // SAFETY: as above.
+        None => unsafe { &*next.queue.make_object(next.what) },
+    };
+    me.tally.count(lock, began, None, false);
+    if is_exact() {
+        observer().waited(me, lock.kind(), Some(lock), began, None);
+    }
 }
 
 /// The stay of a waiter in a queue, published. Its end takes the record back; and the node out of

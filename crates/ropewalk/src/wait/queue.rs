@@ -15,7 +15,7 @@ use super::runtime::Resource;
 use super::thread::{QUEUED, ThreadRef};
 use super::wakes::{WakeList, Woken};
 use crate::primitive::{
-    AtomicBool, AtomicU32, AtomicUsize, Ordering, ShortGuard, ShortLock, const_unless_loom,
+    AtomicBool, AtomicU32, AtomicUsize, Ordering, ShortGuard, ShortLock, const_unless_loom, now,
 };
 
 /// What a wake says: how the waker left things.
@@ -556,6 +556,7 @@ impl WaitQueue {
             if !target_ready() {
                 return None;
             }
+            let at = now();
             while count < most && !from.is_empty() {
                 count += 1;
                 // SAFETY: nodes in the list are alive (invariant 2); we hold its lock.
@@ -570,7 +571,7 @@ impl WaitQueue {
                         unsafe { to.push(target, node, false) };
                         node.state.store(MOVED, Ordering::Relaxed);
                         // SAFETY: `next_lock` outlives the wait.
-                        unsafe { thread.redirect(node, what, to.object()) };
+                        unsafe { thread.redirect(node, what, to.object(), at) };
                     }
                     _ => from.pop(NORMAL).into_iter().for_each(|woken| wakes.push(woken)),
                 }

@@ -90,8 +90,9 @@ pub trait Observer: Sync {
     fn before_block(&self, thread: &ThreadRef, what: &dyn Resource, deadline: Deadline) -> Verdict;
     /// The wait is over, whatever way.
     fn after_block(&self, _thread: &ThreadRef) {}
-    /// A turn of a wait is over that began at `since`; `object` is what is known of what was waited
-    /// for: nothing if the thread had nothing to do. Called while somebody wants to know of each wait
+    /// A turn of a wait is over that began at `since`, now or `until` then, if the thread went on to
+    /// wait for something else; `object` is what is known of what was waited for: nothing if the
+    /// thread had nothing to do. Called while somebody wants to know of each wait
     /// and wake.
     fn waited(
         &self,
@@ -99,6 +100,7 @@ pub trait Observer: Sync {
         _kind: ResourceKind,
         _object: Option<&ObjectInfo>,
         _since: u64,
+        _until: Option<u64>,
     ) {
     }
     /// The calling thread is about to wake this one. Called as `waited` is.

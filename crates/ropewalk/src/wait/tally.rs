@@ -154,8 +154,15 @@ const SAMPLE: u32 = 8;
 /// What is shorter is short. At least one step of the coarse clock.
 const SHORT_NS: u64 = 10_000_000;
 
-fn is_short(since: u64) -> bool {
-    now_coarse().saturating_sub(since) < SHORT_NS
+fn is_short(since: u64, until: Option<u64>) -> bool {
+    until.unwrap_or_else(now_coarse).saturating_sub(since) < SHORT_NS
+}
+
+/// Whether the short wait with this number is the one of its [`SAMPLE`] that is measured. Which it is
+/// changes from each of them to the next (by the golden ratio): a thread that waits for a few things in
+/// turn would have the same ones measured each time, and the others never.
+fn is_sample(number: u32) -> bool {
+    (number / SAMPLE).wrapping_mul(0x9e37_79b9) >> (u32::BITS - SAMPLE.ilog2()) == number % SAMPLE
 }
 
 /// The waits of one thread. Written by that thread alone, so a load and a store will do.
@@ -208,38 +215,40 @@ impl ThreadTally {
         self.woke.store(now(), Ordering::Relaxed);
     }
 
-    /// A wait for `object` that began at `since` is over; `goes_on` if it was not the first turn.
+    /// A wait for `object` that began at `since` is over, now or `until` then; `goes_on` if it was not the
+    /// first turn.
     ///
     /// A look at a good clock costs more than all the rest together, and threads that hand each
     /// other things wait a million times a second. So of short waits for what was often waited for
-    /// every eighth is measured, and stands for eight. A clock that moves every few milliseconds is
+    /// one in eight is measured, and stands for eight. A clock that moves every few milliseconds is
     /// enough to tell which waits are long.
-    pub(super) fn count(&self, object: &ObjectInfo, since: u64, goes_on: bool) {
-        let Some(weight) = self.weigh(object.is_hot(), since, goes_on) else { return };
+    pub(super) fn count(&self, object: &ObjectInfo, since: u64, until: Option<u64>, goes_on: bool) {
+        let Some(weight) = self.weigh(object.is_hot(), since, until, goes_on) else { return };
         object.see();
-        let turn = self.add(object.kind(), since, goes_on, weight, now());
+        let end = until.unwrap_or_else(now);
+        let turn = self.add(object.kind(), since, goes_on, weight, end);
         object.tally().add(turn.length, turn.before, turn.weight);
     }
 
     /// As [`count`](Self::count), for one of many things of this kind that are each waited for once.
     pub(super) fn count_passing(&self, kind: ResourceKind, since: u64, goes_on: bool) {
         let is_hot = self.of(kind).0.load(Ordering::Relaxed) >= HOT.into();
-        let Some(weight) = self.weigh(is_hot, since, goes_on) else { return };
+        let Some(weight) = self.weigh(is_hot, since, None, goes_on) else { return };
         self.add(kind, since, goes_on, weight, now());
     }
 
     /// For how many waits this one stands; `None` if it is not measured.
-    fn weigh(&self, is_hot: bool, since: u64, goes_on: bool) -> Option<u32> {
-        if !is_hot || is_exact() || !is_short(since) {
+    fn weigh(&self, is_hot: bool, since: u64, until: Option<u64>, goes_on: bool) -> Option<u32> {
+        if !is_hot || is_exact() || !is_short(since, until) {
             return Some(1);
         }
         if goes_on {
             // As its first turn.
             return self.counted(since).map(|counted| counted.weight);
         }
-        let short = self.short.load(Ordering::Relaxed).wrapping_add(1);
-        self.short.store(short, Ordering::Relaxed);
-        short.is_multiple_of(SAMPLE).then_some(SAMPLE)
+        let short = self.short.load(Ordering::Relaxed);
+        self.short.store(short.wrapping_add(1), Ordering::Relaxed);
+        is_sample(short).then_some(SAMPLE)
     }
 
     /// What was counted of the wait that began at `since`, if it was the last one that was.
@@ -388,7 +397,7 @@ mod tests {
         for _ in 0..80 * SAMPLE {
             let since = now();
             for goes_on in [false, true, true] {
-                if let Some(weight) = thread.weigh(true, since, goes_on) {
+                if let Some(weight) = thread.weigh(true, since, None, goes_on) {
                     thread.add(ResourceKind::Lock, since, goes_on, weight, since + 1_000);
                 }
             }
@@ -396,6 +405,22 @@ mod tests {
         let kinds = thread.read();
         assert_eq!(kinds[0].count, u64::from(80 * SAMPLE));
         assert_eq!(kinds[0].total, Duration::from_micros(u64::from(80 * SAMPLE)));
+    }
+
+    #[test]
+    fn things_that_are_waited_for_in_turn_are_each_sampled_as_often() {
+        for things in 1..=100 {
+            let mut samples = vec![0_u32; things];
+            for number in 0..u32::try_from(things).unwrap() * 1_000 * SAMPLE {
+                samples[number as usize % things] += u32::from(is_sample(number));
+            }
+            let sum: u32 = samples.iter().sum();
+            assert_eq!(sum as usize, things * 1_000);
+            assert!(
+                samples.iter().all(|each| (900..=1_100).contains(each)),
+                "{things}: {samples:?}"
+            );
+        }
     }
 
     #[test]

@@ -437,7 +437,7 @@ impl ThreadInfo {
         }
     }
 
-    /// Says that the published wait with this node now waits for `what`, of which `object` is
+    /// Says that the published wait with this node waits for `what` from `at` on, of which `object` is
     /// known, without a deadline.
     ///
     /// # Safety
@@ -447,6 +447,7 @@ impl ThreadInfo {
         node: *const Node,
         what: *const dyn Resource,
         object: *const ObjectInfo,
+        at: u64,
     ) {
         let innermost = self.waiting.lock();
         let mut record = innermost.0.cast_mut();
@@ -457,6 +458,7 @@ impl ThreadInfo {
                     (*record).what = what;
                     (*record).object = object;
                     (*record).deadline = Deadline::NEVER;
+                    (*record).since = at;
                     return;
                 }
                 record = (*record).outer.cast_mut();

@@ -149,9 +149,10 @@ impl Observer for Detector {
         kind: ResourceKind,
         object: Option<&ObjectInfo>,
         since: u64,
+        until: Option<u64>,
     ) {
         if super::trace::is_tracing() {
-            super::trace::waited(thread, kind, object, since);
+            super::trace::waited(thread, kind, object, since, until);
         }
     }
 

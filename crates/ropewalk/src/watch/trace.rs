@@ -241,10 +241,12 @@ pub(super) fn waited(
     kind: ResourceKind,
     object: Option<&ObjectInfo>,
     since: u64,
+    until: Option<u64>,
 ) {
     let Some(trace) = TRACE.get() else { return };
-    let end = now();
-    let flow = thread.take_flow();
+    let end = until.unwrap_or_else(now);
+    // Nothing has woken it yet if it goes on to wait for something else.
+    let flow = if until.is_none() { thread.take_flow() } else { 0 };
     trace.write_turn(since, end, |text, since| {
         let last = *text.last;
         // A handler may have run before this turn, and have released a lock.
