@@ -74,13 +74,13 @@ def parse_run(words: list[str]) -> tuple[_options.Options, list[str]]:
             report = ""
         elif word.startswith("--report="):
             report = word.partition("=")[2]
-            _check_file(word, report, "report", b"{")
+            _check_file(word, report, "report")
         elif word == "--trace":
             trace = rest.pop(1) if len(rest) > 1 else ""
-            _check_file(word, trace, "trace", b"[")
+            _check_file(word, trace, "trace")
         elif word.startswith("--trace="):
             trace = word.partition("=")[2]
-            _check_file(word, trace, "trace", b"[")
+            _check_file(word, trace, "trace")
         elif word == "--deadlock":
             if len(rest) == 1:
                 raise UsageError(f"--deadlock needs one of {', '.join(_options.DEADLOCK_MODES)}")
@@ -105,23 +105,34 @@ def parse_run(words: list[str]) -> tuple[_options.Options, list[str]]:
         raise UsageError(f"--{error}") from None
 
 
-def _check_file(option: str, path: str, what: str, begins: bytes) -> None:
+# How a file begins that was written by us. Any JSON would not do: it may be the program's.
+_BEGINS = {
+    "report": b'{\n "program": [',
+    "trace": b'[\n{"ph":"M","name":"process_name","pid":',
+}
+
+
+def _check_file(option: str, path: str, what: str) -> None:
     """Refuse to write over something else, such as the program whose name came too early.
 
     Raises:
         UsageError: there is no name, or a file that was not written by this option.
     """
+    option = option.partition("=")[0]
     if not path:
-        raise UsageError(f"{option.partition('=')[0]} needs the name of a file")
+        raise UsageError(f"{option} needs the name of a file")
+    if path.startswith("-"):
+        raise UsageError(f"{option} needs the name of a file, not {path} (./{path} would be one)")
     if not os.path.isfile(path):
         return
+    begins = _BEGINS[what]
     try:
         with open(path, "rb") as file:
-            first = file.read(1)
+            found = file.read(len(begins))
     except OSError:
         # If it cannot be written either, that is told later.
         return
-    if first not in (b"", begins):
+    if found not in (b"", begins):
         raise UsageError(f"{path} is no {what}: it would be lost. Take another name, or remove it")
 
 

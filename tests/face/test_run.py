@@ -330,6 +330,9 @@ def test_version() -> None:
         (("run", "--trace"), "--trace needs the name of a file"),
         (("run", "--trace=", "x.py"), "--trace needs the name of a file"),
         (("run", "--report=", "x.py"), "--report needs the name of a file"),
+        (("run", "--trace", "--report", "x.py"), "--trace needs the name of a file, not --report"),
+        (("run", "--trace", "-m", "x"), "--trace needs the name of a file, not -m (./-m would be"),
+        (("run", "--report=-", "x.py"), "--report needs the name of a file, not -"),
     ],
 )
 def test_wrong_command_lines(words: tuple[str, ...], message: str) -> None:
@@ -353,6 +356,12 @@ def test_a_file_that_would_be_lost_is_refused(tmp_path: Path, option: str) -> No
     assert (done.returncode, done.stdout) == (2, "")
     assert f"app.py is no {option[2:]}: it would be lost" in done.stderr
     assert app.read_text() == "print('ran')\n"
+    # What looks like it at first sight.
+    for text in ("[project]\n", "[1]", "[\n 1\n]", '{"name": "mine"}', '{\n "name": 1}', "{", "["):
+        (tmp_path / "theirs").write_text(text)
+        done = python(*to("theirs"), app)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert (tmp_path / "theirs").read_text() == text
     empty = tmp_path / "empty.json"
     empty.touch()
     # The second time over what was written at the first.
