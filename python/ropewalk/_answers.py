@@ -1,14 +1,18 @@
-"""What a program answers, under the GIL, to those who look at it from outside."""
+"""What a program answers, under the GIL, to those who look at it from outside.
+
+Where many threads compute, whoever gives the GIL up waits long until it has it again. So nothing
+here does: it reads no files, and imports nothing.
+"""
 
 from __future__ import annotations
 
-import json
-import linecache
 import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
+    from typing import Any
 
 _OURS = __file__.rpartition("_answers")[0]
 # A stack that is deeper is cut in the middle: a recursion that went wrong has a million frames.
@@ -16,23 +20,37 @@ _MOST = 200
 
 
 def answer(question: str) -> str | None:
-    """Return the answer as JSON, or None if there is none to this question."""
-    if question == "stacks":
-        frames = sys._current_frames()
-        return json.dumps({str(ident): stack(frame) for ident, frame in frames.items()})
-    if question == "program":
-        return json.dumps({"argv": sys.argv, "version": sys.version.split()[0]})
-    return None
+    """Return the answer as JSON, or None if there is none to this question.
+
+    Of the frames' sources it has what the program has read: others can read the files themselves.
+    """
+    if question != "stacks":
+        return None
+    stacks = []
+    for ident, frame in sys._current_frames().items():
+        rows = [
+            f"[{_quoted(file)},{line},{_quoted(function)},{_quoted(source)}]"
+            for file, line, function, source in stack(frame, _read_before)
+        ]
+        stacks.append(f'"{ident}":[{",".join(rows)}]')
+    return f"{{{','.join(stacks)}}}"
 
 
-def stack(frame: FrameType | None) -> list[tuple[str, int, str, str]]:
-    """Return file, line, function and source of each frame, the outermost first."""
+def stack(
+    frame: FrameType | None, source_of: Callable[[str, int, dict[str, Any]], str]
+) -> list[tuple[str, int, str, str]]:
+    """Return file, line, function and source of each frame, the outermost first.
+
+    Args:
+        frame: the innermost one.
+        source_of: as `linecache.getline`.
+    """
     frames: list[tuple[str, int, str, str]] = []
     while frame is not None:
         code = frame.f_code
         if not code.co_filename.startswith((_OURS, "<frozen ")):
             line = frame.f_lineno or code.co_firstlineno
-            source = linecache.getline(code.co_filename, line, frame.f_globals).strip()
+            source = source_of(code.co_filename, line, frame.f_globals).strip()
             frames.append((code.co_filename, line, code.co_name, source))
         frame = frame.f_back
     frames.reverse()
@@ -40,3 +58,28 @@ def stack(frame: FrameType | None) -> list[tuple[str, int, str, str]]:
         left_out = len(frames) - _MOST
         frames[_MOST // 2 : -_MOST // 2] = [("", 0, f"... {left_out} frames ...", "")]
     return frames
+
+
+def _read_before(file: str, line: int, _: dict[str, Any]) -> str:
+    """Return a line as `linecache` has it, which also knows code that is in no file."""
+    try:
+        return str(sys.modules["linecache"].cache[file][2][line - 1])
+    except Exception:
+        # Anybody may put anything there.
+        return ""
+
+
+class _Escapes(dict[int, "int | str"]):
+    """What stands for a character in a text of JSON."""
+
+    def __missing__(self, code: int) -> int | str:
+        # A file may have a name that is no Unicode, of which Python makes half a pair.
+        is_plain = code >= 0x20 and not 0xD800 <= code <= 0xDFFF
+        return code if is_plain else f"\\u{code:04x}"
+
+
+_ESCAPES = _Escapes({ord('"'): '\\"', ord("\\"): "\\\\"})
+
+
+def _quoted(text: str) -> str:
+    return f'"{text.translate(_ESCAPES)}"'

@@ -7,6 +7,7 @@ after it run.
 
 from __future__ import annotations
 
+import linecache
 import math
 import signal
 import sys
@@ -182,6 +183,6 @@ def _who_waits() -> str:
     snapshot = inspect.snapshot()
     lines = [_tables.deadlock_line(snapshot, deadlock) for deadlock in snapshot.deadlocks]
     for thread in snapshot.threads:
-        stack = _answers.stack(frames.get(thread.ident))
+        stack = _answers.stack(frames.get(thread.ident), linecache.getline)
         lines += _ps.thread_lines(snapshot, thread, stack)
     return "\n".join(lines)

@@ -31,7 +31,7 @@ class Silent(NotReachable):
 
 
 class Busy(NotReachable):
-    """Python itself does not answer: some thread keeps the GIL."""
+    """Python itself does not answer: its threads compute, or one keeps the GIL."""
 
 
 def folder() -> str:
@@ -197,17 +197,43 @@ def stacks(pid: int) -> dict[int, Stack]:
     try:
         answer = json.loads(text or "null")
         if answer == "busy":
-            raise Busy(f"process {pid} does not give its GIL up, so its stacks cannot be read")
+            raise Busy(
+                f"the stacks of process {pid} cannot be read: its GIL was not to be had within "
+                "2 s, as too many threads compute or one keeps it"
+            )
         if answer is None:
             raise NotReachable(f"process {pid} is about to exit")
-        return {int(ident): list(map(_frame, frames)) for ident, frames in answer.items()}
+        folder = _folder_of(pid)
+        return {int(ident): [_frame(row, folder) for row in rows] for ident, rows in answer.items()}
     except _NO_ANSWER as error:
         raise _unreadable(pid, text) from error
 
 
-def _frame(row: list[Any]) -> tuple[str, int, str, str]:
+def _frame(row: list[Any], folder: str) -> tuple[str, int, str, str]:
     file, line, function, source = row
+    source = source or _source(os.path.join(folder, str(file)), int(line))
     return str(file), int(line), str(function), str(source)
+
+
+def _source(path: str, line: int) -> str:
+    """Return a line of a program's file, or an empty string.
+
+    It is read here: the program would give its GIL up for that, and may not have it again soon.
+    """
+    import linecache
+
+    # Whatever else has such a name could keep us waiting.
+    if not (os.path.isabs(path) and os.path.isfile(path)):
+        return ""
+    return linecache.getline(path, line).strip()
+
+
+def _folder_of(pid: int) -> str:
+    """Return where a process is now, to which its relative names belong; empty if unknown."""
+    try:
+        return os.readlink(f"/proc/{pid}/cwd")
+    except OSError:
+        return ""
 
 
 # What comes of reading something else than an answer.

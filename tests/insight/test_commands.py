@@ -106,7 +106,7 @@ def test_a_program_that_keeps_the_gil_still_answers(tmp_path: Path) -> None:
         assert "Lock program.py:" in says(["ps", program.pid])
         done = ropewalk("stacks", program.pid)
         assert done.returncode == 1
-        assert "does not give its GIL up" in done.stderr
+        assert "its GIL was not to be had within 2 s" in done.stderr
         assert "waits for Lock made at" in done.stdout
         # One thread for an answer waits for the GIL, however often it is asked.
         for _ in range(2):
@@ -116,6 +116,39 @@ def test_a_program_that_keeps_the_gil_still_answers(tmp_path: Path) -> None:
         # It asks for the GIL again every few milliseconds.
         assert states in (["waiting for the GIL"], ["running"])
         assert program.end()[0] == 0
+
+
+def test_the_sources_are_read_by_the_one_who_asks(tmp_path: Path) -> None:
+    # For each the program would give the GIL up, as for an import, and wait to have it again.
+    (tmp_path / "there.py").write_text("def call(function):\n    function()  # there\n")
+    text = f"""
+    import linecache
+    os.chdir({str(tmp_path)!r})
+    names = ("there.py", "gone.py", "<generated>", "<half \\udcff>")
+    code = "def call(function):\\n    function()"
+    linecache.cache["<generated>"] = (9, None, ["", "function()  # generated\\n"], "<generated>")
+    function = threading.Event().wait
+    for name in names:
+        exec(compile(code, name, "exec"))
+        def function(call=call, function=function): call(function)
+    thread = threading.Thread(target=function, name="waiter", daemon=True)
+    thread.start()
+    until_blocked(thread)
+    before = set(linecache.cache), set(sys.modules)
+    ready()
+    print(set(linecache.cache) - before[0], set(sys.modules) - before[1])
+    """
+    with Program(tmp_path, text) as program:
+        found = json.loads(says(["stacks", program.pid, "--json"]))
+        assert program.end()[:2] == (0, "set() set()\n")
+    [ident] = [each["ident"] for each in found["snapshot"]["threads"] if each["name"] == "waiter"]
+    frames = [frame for frame in found["stacks"][str(ident)] if frame[2] == "call"]
+    assert frames == [
+        ["<half \udcff>", 2, "call", ""],
+        ["<generated>", 2, "call", "function()  # generated"],
+        ["gone.py", 2, "call", ""],
+        ["there.py", 2, "call", "function()  # there"],
+    ]
 
 
 def test_a_forked_child_answers_for_itself_when_it_waits(tmp_path: Path) -> None:

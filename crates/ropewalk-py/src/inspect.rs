@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use pyo3::exceptions::{PyOSError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple, PyType};
+use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 use pythonize::{PythonizeTypes, PythonizeUnnamedMappingAdapter, pythonize_custom};
 use ropewalk::{insight, wait, watch};
 
@@ -136,12 +136,7 @@ fn class_name(object: &Bound<'_, PyAny>) -> String {
 fn ask(question: &str) -> Option<String> {
     host::enter(|py| {
         let answer = || -> PyResult<Option<String>> {
-            late::call(
-                host::word!(py, "ropewalk._answers")?,
-                host::word!(py, "answer")?,
-                (question,),
-            )?
-            .extract()
+            late::call(answers(py)?, host::word!(py, "answer")?, (question,))?.extract()
         };
         answer().unwrap_or_else(|error| {
             host::report_unraisable(py, error, None);
@@ -150,9 +145,15 @@ fn ask(question: &str) -> Option<String> {
     })?
 }
 
+/// The name of the module that knows the answers.
+fn answers(py: Python<'_>) -> PyResult<&Bound<'_, PyString>> {
+    host::word!(py, "ropewalk._answers")
+}
+
 /// Begin to answer at a socket; return its path.
 #[pyfunction]
-pub(crate) fn serve() -> PyResult<OsString> {
+pub(crate) fn serve(py: Python<'_>) -> PyResult<OsString> {
+    host::import(answers(py)?)?;
     // A text: importing `pathlib` takes longer than all the rest.
     let served = insight::serve(ask);
     served.map(PathBuf::into_os_string).map_err(|error| host::error::<PyOSError>(error.to_string()))
@@ -160,8 +161,11 @@ pub(crate) fn serve() -> PyResult<OsString> {
 
 /// Begin to answer when the program starts a thread or waits.
 #[pyfunction]
-pub(crate) fn serve_when_needed() {
+pub(crate) fn serve_when_needed(py: Python<'_>) -> PyResult<()> {
+    // Now: each file that an import reads costs the GIL, and it may be long until a question has it again.
+    host::import(answers(py)?)?;
     insight::serve_when_needed(ask);
+    Ok(())
 }
 
 /// Answer no more, and remove the socket.
