@@ -113,9 +113,57 @@ def _can_have_alarm() -> bool:
     return is_main and signal.getsignal(signal.SIGALRM) is not None
 
 
+class _Deadlocks:
+    """The hook of threads that end with an exception, while a piece of a test runs.
+
+    It may come back later, as the test has found it there and restores it. So what it does depends
+    on the piece that runs then, if one does, and not on its own.
+    """
+
+    # That of the piece that runs.
+    _now: _Deadlocks | None = None
+
+    def __enter__(self) -> _Deadlocks:
+        self.told: list[str] = []
+        self._is_over = False
+        self._before = threading.excepthook
+        self._outer, _Deadlocks._now = _Deadlocks._now, self
+        threading.excepthook = self
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over = True
+        _Deadlocks._now = self._outer
+        hook = threading.excepthook
+        # What the test itself has put there stays.
+        while isinstance(hook, _Deadlocks) and hook._is_over:
+            hook = hook._before
+        threading.excepthook = hook
+
+    def __call__(self, args: threading.ExceptHookArgs) -> None:
+        from ropewalk import DeadlockError
+
+        now = _Deadlocks._now
+        if now is not None and isinstance(args.exc_value, DeadlockError):
+            now.told.append(f"DeadlockError: {args.exc_value}")
+        else:
+            self._before(args)
+
+
 def _watched(item: pytest.Item) -> Generator[None, object, object]:
+    """Run a piece of a test, and fail it if another thread than its own has a deadlock."""
+    if not item.config.getoption("ropewalk"):
+        return (yield)
+    with _Deadlocks() as deadlocks:
+        result = yield from _timed(item)
+    if deadlocks.told:
+        pytest.fail("\n".join(deadlocks.told), pytrace=False)
+    return result
+
+
+def _timed(item: pytest.Item) -> Generator[None, object, object]:
     """Run a piece of a test with what is left of its time."""
-    if not (item.config.getoption("ropewalk") and _HAS_ALARM and _can_have_alarm()):
+    if not (_HAS_ALARM and _can_have_alarm()):
         return (yield)
     limit = _limit(item)
     if limit == 0 and not is_pytest_timeouts(signal.getsignal(signal.SIGALRM)):
@@ -143,36 +191,15 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
-    """Watch the teardown."""
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Watch a test."""
     return (yield from _watched(item))
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Watch a test, and fail it if another thread than its own was told of the deadlock."""
-    if not item.config.getoption("ropewalk"):
-        return (yield)
-    from ropewalk import DeadlockError
-
-    found: list[str] = []
-    before = threading.excepthook
-
-    def hook(args: threading.ExceptHookArgs) -> None:
-        if isinstance(args.exc_value, DeadlockError):
-            found.append(f"DeadlockError: {args.exc_value}")
-        else:
-            before(args)
-
-    threading.excepthook = hook
-    try:
-        result = yield from _watched(item)
-    finally:
-        if threading.excepthook is hook:
-            threading.excepthook = before
-    if found:
-        pytest.fail("\n".join(found), pytrace=False)
-    return result
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """Watch the teardown."""
+    return (yield from _watched(item))
 
 
 def _who_waits() -> str:

@@ -140,3 +140,79 @@ def test_the_time_is_given_for_all(tmp_path: Path, how: str) -> None:
     done = run_pytest(tmp_path, text, "--ropewalk", *options)
     assert done.returncode == 1
     assert "took longer than 0.5 s" in done.stdout
+
+
+DEADLOCK_IN_THREADS = """
+import threading
+import pytest
+
+def deadlock():
+    first, second = threading.RLock(), threading.RLock()
+    both = threading.Barrier(2)
+    def turn(mine, other):
+        with mine:
+            both.wait()
+            with other:
+                pass
+    turns = ((first, second), (second, first))
+    threads = [threading.Thread(target=turn, args=each) for each in turns]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+"""
+
+
+@pytest.mark.parametrize("where", ["setup", "teardown"])
+def test_a_deadlock_of_two_threads_fails_the_fixture(tmp_path: Path, where: str) -> None:
+    text = f"""
+@pytest.fixture
+def fixture():
+    {"deadlock()" if where == "setup" else "pass"}
+    yield
+    {"deadlock()" if where == "teardown" else "pass"}
+
+def test_of_it(fixture):
+    pass
+
+def test_after():
+    pass
+"""
+    done = run_pytest(tmp_path, DEADLOCK_IN_THREADS + text, "--ropewalk")
+    assert done.returncode == 1, done.stdout
+    passed = 1 if where == "setup" else 2
+    assert f"{passed} passed, 1 error" in done.stdout
+    assert f"ERROR at {where} of test_of_it" in done.stdout
+    assert "DeadlockError: 2 threads wait for each other" in done.stdout
+
+
+def test_a_hook_that_a_test_puts_back_swallows_nothing(tmp_path: Path) -> None:
+    text = """
+kept = threading.excepthook
+
+def test_with_a_hook_of_its_own(monkeypatch):
+    global kept
+    kept = threading.excepthook
+    monkeypatch.setattr(threading, "excepthook", lambda args: None)
+
+def test_later():
+    deadlock()
+
+@pytest.fixture
+def old_hook(monkeypatch):
+    monkeypatch.setattr(threading, "excepthook", kept)
+
+def test_under_the_old_hook(old_hook):
+    deadlock()
+
+def test_of_another_error(old_hook):
+    thread = threading.Thread(target=lambda: 1 / 0)
+    thread.start()
+    thread.join()
+"""
+    done = run_pytest(tmp_path, DEADLOCK_IN_THREADS + text, "--ropewalk")
+    assert done.returncode == 1, done.stdout
+    assert "2 failed, 2 passed, 1 warning" in done.stdout
+    assert "FAILED test_suite.py::test_later - " in done.stdout
+    assert "FAILED test_suite.py::test_under_the_old_hook - " in done.stdout
+    assert "ZeroDivisionError" in done.stdout
