@@ -331,6 +331,26 @@ def test_a_program_without_threads_has_a_socket_if_it_wants_one(
     assert list(runtime.iterdir()) == []
 
 
+@pytest.mark.parametrize("thread", ["outside = outsider()", ""])
+def test_a_socket_that_was_removed_is_made_again(tmp_path: Path, thread: str) -> None:
+    text = f"""
+    from ropewalk import inspect
+    inspect.serve()
+    {thread}
+    os.unlink(inspect.serve())
+    assert os.path.exists(inspect.serve())
+    assert inspect.serve() == inspect.serve()
+    threads = len(os.listdir("/proc/self/task"))
+    ready()
+    assert len(os.listdir("/proc/self/task")) == threads
+    """
+    with Program(tmp_path, text) as program:
+        assert str(program.pid) in says(["ps"])
+        if thread:
+            assert "MainThread" in says(["ps", program.pid])
+        assert program.end() == (0, "", "")
+
+
 def test_a_program_can_be_meant_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     with Program(tmp_path, _THREADED) as program:

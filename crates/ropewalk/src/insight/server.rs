@@ -84,7 +84,8 @@ struct Server {
 }
 
 /// Begins to answer at a socket in the user's folder, which is named after the process; returns its
-/// path. `snapshot` is answered here, other questions go to `questions` of the first call.
+/// path. `snapshot` is answered here, other questions go to `questions` of the first call. If it does
+/// so already, it goes on, at a new socket where somebody has removed the file of the old one.
 ///
 /// # Errors
 /// There is no folder of the user alone, or no socket to be had; or this process was forked by a
@@ -94,17 +95,27 @@ pub fn serve(questions: Questions) -> io::Result<PathBuf> {
         return Err(io::ErrorKind::Unsupported.into());
     }
     let _ = QUESTIONS.set(questions);
-    match &*settled() {
-        State::On(Server { path, .. }) | State::Bound(Socket { path, .. }) => {
-            return Ok(path.clone());
+    let (served, had_thread) = match &*settled() {
+        State::On(Server { path, .. }) => (Some(path.clone()), true),
+        State::Bound(Socket { path, .. }) => (Some(path.clone()), false),
+        State::Off | State::Wanted | State::Begins => (None, false),
+    };
+    if let Some(path) = served {
+        if path.exists() {
+            return Ok(path);
         }
-        State::Off | State::Wanted | State::Begins => {}
+        // Somebody has removed it. First of all, as the new one gets the same name.
+        stop();
     }
     let socket = bind()?;
     let path = socket.path.clone();
     let other = std::mem::replace(&mut *SERVER.lock(), State::Bound(socket));
     other.end();
     watch::once_on_wait(begin);
+    if had_thread {
+        // Nobody may wait for anything any more, as all do already.
+        begin();
+    }
     Ok(path)
 }
 
