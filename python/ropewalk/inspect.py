@@ -60,10 +60,13 @@ def snapshot(pid: int | None = None) -> Snapshot:
 
     Raises:
         ropewalk.NotReachable: the other process does not answer.
+        TypeError: it is no number.
         ValueError: it is not the number of a process.
     """
     if pid is None:
         return read(_ropewalk.snapshot())
+    if not isinstance(pid, int):
+        raise TypeError(f"pid must be the number of a process, an int, not {pid!r}")
     if isinstance(pid, bool) or pid <= 0:
         raise ValueError(f"pid must be the number of a process, not {pid!r}")
     from ropewalk import _remote
@@ -88,7 +91,9 @@ def holders(lock: Any) -> list[ThreadInfo]:  # noqa: ANN401 - locks have no clas
     Raises:
         TypeError: it is none of these.
     """
-    _, owner = _ropewalk.lock_owner(getattr(lock, "_lock", lock))
+    if isinstance(lock, _ropewalk.Condition):
+        lock = lock._lock
+    _, owner = _ropewalk.lock_owner(lock)
     if owner is None:
         return []
     return [thread for thread in snapshot().threads if thread.ident == owner]

@@ -268,6 +268,15 @@ def test_nobody_is_asked_by_a_number_that_no_process_has(pid: int) -> None:
             look(pid)
 
 
+@pytest.mark.parametrize("pid", ["1", 1.0, object])
+def test_what_is_no_number_is_refused(pid: int) -> None:
+    from ropewalk import inspect
+
+    for look in (inspect.snapshot, inspect.waits, inspect.find_deadlocks):
+        with pytest.raises(TypeError, match="must be the number of a process, an int, not "):
+            look(pid)
+
+
 @pytest.mark.parametrize("mode", [0o755, 0o770])
 def test_a_folder_that_is_open_to_others_is_not_used(
     tmp_path: Path, runtime: Path, mode: int

@@ -148,7 +148,11 @@ def test_holders_of_locks_that_nobody_waits_for() -> None:
         with lock:
             assert [each.ident for each in inspect.holders(lock)] == [threading.get_ident()]
         assert inspect.holders(lock) == []
-    for other in (1, threading.Event(), _thread.allocate_lock()):
+
+    class Keeper:
+        _lock = threading.Lock()
+
+    for other in (1, threading.Event(), _thread.allocate_lock(), Keeper()):
         name = type(other).__name__
         with pytest.raises(TypeError, match=f"no Lock, RLock or Condition of Ropewalk's: {name}"):
             inspect.holders(other)
