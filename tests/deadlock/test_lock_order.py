@@ -90,6 +90,28 @@ def test_acquire_counts_as_with_does(tmp_path: Path) -> None:
     assert done.returncode == 0
 
 
+@pytest.mark.parametrize("second", ["with lock:\n            pass", "lock.acquire(timeout=0.1)"])
+def test_both_orders_are_told_though_the_program_hangs_at_once(tmp_path: Path, second: str) -> None:
+    program = f"""
+import threading
+a, b = threading.Lock(), threading.Lock()
+both = threading.Barrier(2)
+def work(first, lock):
+    with first:
+        both.wait()
+        {second}
+threads = [threading.Thread(target=work, args=each, daemon=True) for each in ((a, b), (b, a))]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join(0.5)
+"""
+    done = run(tmp_path, program, "--lock-order")
+    assert done.returncode == 0
+    assert done.stderr.count("are taken in both orders") == 1, done.stderr
+    assert plain(done.stderr).count("    at program.py:7\n") == 2
+
+
 def test_nothing_is_told_without_the_option(tmp_path: Path) -> None:
     assert silent(tmp_path, BOTH_ORDERS.format(first="Lock", second="Lock")) == "end\n"
 

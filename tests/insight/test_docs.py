@@ -41,6 +41,29 @@ def test_the_program_that_hangs_hangs_as_shown(tmp_path: Path) -> None:
             process.kill()
 
 
+def test_the_order_of_its_locks_is_told_as_shown(tmp_path: Path) -> None:
+    path = tmp_path / "shop.py"
+    path.write_text(_program("hangs.md"))
+    page = (ROOT / "docs" / "hangs.md").read_text()
+    found = re.search(r"^\$ .*--lock-order shop.py\n(.*?)```", page, re.DOTALL | re.MULTILINE)
+    assert found is not None
+    shown = found[1].replace("/home/me", str(tmp_path)).splitlines(keepends=True)
+    with subprocess.Popen(
+        [sys.executable, "-m", "ropewalk", "run", "--lock-order", path],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    ) as process:
+        try:
+            assert process.stderr is not None
+            told = [process.stderr.readline() for _ in shown]
+        finally:
+            process.kill()
+    # Each of the two may be the second one.
+    assert sorted(told[:-1]) == sorted(shown[:-1])
+
+
 def test_the_program_that_is_slow_is_slow_as_shown(tmp_path: Path) -> None:
     path = tmp_path / "slow.py"
     path.write_text(_program("slow.md"))

@@ -164,7 +164,9 @@ pub(crate) fn acquire(
     let patience = lock_arguments(py, blocking, timeout)?;
     let taken = match patience {
         Patience::Try => lock.try_acquire(),
-        Patience::Until(deadline) => lock.acquire_until(deadline).map_err(Error::from)?,
+        Patience::Until(deadline) => {
+            order::acquire_until(py, lock, deadline).map_err(Error::from)?
+        }
     };
     if taken {
         order::taken(py, lock, matches!(patience, Patience::Until(_)));
@@ -175,7 +177,7 @@ pub(crate) fn acquire(
 /// `with` takes a lock of either class.
 #[inline]
 pub(crate) fn enter(py: Python<'_>, lock: Held<'_>) -> Result<(), Error> {
-    lock.acquire_until(Deadline::NEVER)?;
+    order::acquire_until(py, lock, Deadline::NEVER)?;
     order::taken(py, lock, true);
     Ok(())
 }

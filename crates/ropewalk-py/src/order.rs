@@ -7,8 +7,8 @@ use std::cell::Cell;
 
 use pyo3::prelude::*;
 use ropewalk::sync::Held;
-use ropewalk::wait;
-use ropewalk::watch::{self, Taken, Taking};
+use ropewalk::wait::{self, Deadline, WaitError};
+use ropewalk::watch::{self, Inversion, Taken, Taking};
 
 use super::error::Error;
 use super::{host, late, origin, reporter};
@@ -33,20 +33,50 @@ pub(crate) fn is_short() -> bool {
     !watch::checks_lock_order()
 }
 
+/// Takes a lock, waiting for it until the deadline. Who checks the order is told before the wait: it
+/// may be the one that never ends.
+#[inline]
+pub(crate) fn acquire_until(
+    py: Python<'_>,
+    lock: Held<'_>,
+    deadline: Deadline,
+) -> Result<bool, WaitError> {
+    if watch::checks_lock_order() && tell_of_wait(py, lock) {
+        return Ok(true);
+    }
+    lock.acquire_until(deadline)
+}
+
+/// Returns whether the lock was free and so was taken without a wait.
+#[cold]
+fn tell_of_wait(py: Python<'_>, lock: Held<'_>) -> bool {
+    let is_taken = lock.try_acquire();
+    if !is_taken {
+        report(py, &watch::lock_wanted(look(py, lock, true)));
+    }
+    is_taken
+}
+
 #[cold]
 fn tell(py: Python<'_>, lock: Held<'_>, waits: bool) {
-    let (id, kind, origin, name) =
-        (lock.resource(), lock.kind().name(), lock.origin(), lock.name());
-    let name = name.as_deref();
-    let taken = watch::checks_lock_order().then(|| {
-        let made = origin.describe().map(|at| format!(" made at {at}")).unwrap_or_default();
-        let name = name.map(|name| format!(" '{name}'")).unwrap_or_default();
-        let name = format!("{kind}{name}{made}");
-        let at = origin::here(py).origin().describe().unwrap_or_else(|| "an unknown line".into());
-        let thread = wait::current().name().map_or_else(|| "?".into(), |name| name.to_string());
-        Taken { lock: id, name, at, thread, waits }
-    });
-    for inversion in watch::lock_taken(Taking { lock: id, kind, origin, name, taken }) {
+    let name = lock.name();
+    let taken = watch::checks_lock_order().then(|| look(py, lock, waits));
+    let (lock, kind, origin) = (lock.resource(), lock.kind().name(), lock.origin());
+    report(py, &watch::lock_taken(Taking { lock, kind, origin, name: name.as_deref(), taken }));
+}
+
+/// What the check of the order has to know of a lock.
+fn look(py: Python<'_>, lock: Held<'_>, waits: bool) -> Taken {
+    let made = lock.origin().describe().map(|at| format!(" made at {at}")).unwrap_or_default();
+    let name = lock.name().map(|name| format!(" '{name}'")).unwrap_or_default();
+    let name = format!("{}{name}{made}", lock.kind().name());
+    let at = origin::here(py).origin().describe().unwrap_or_else(|| "an unknown line".into());
+    let thread = wait::current().name().map_or_else(|| "?".into(), |name| name.to_string());
+    Taken { lock: lock.resource(), name, at, thread, waits }
+}
+
+fn report(py: Python<'_>, inversions: &[Inversion]) {
+    for inversion in inversions {
         reporter::tell(py, &inversion.describe(|text| clean(py, text)));
     }
 }

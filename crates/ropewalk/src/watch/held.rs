@@ -98,6 +98,16 @@ pub fn lock_taken(taking: Taking<'_>) -> Vec<Inversion> {
     })
 }
 
+/// Says that the calling thread is about to wait for a lock, which is as good as having taken it to
+/// the check of the order; returns the inversions that this showed.
+#[must_use]
+pub fn lock_wanted(wanted: Taken) -> Vec<Inversion> {
+    with_held(|me, held| {
+        strike_off(me, held, wanted.lock);
+        order::taken(held, &Arc::new(wanted))
+    })
+}
+
 /// Says that the calling thread has released a lock, and which thread had taken it. To the trace it
 /// was held if that is the same one.
 pub fn lock_released(lock: usize, owner: usize) {
@@ -186,10 +196,14 @@ fn strike_all_off(released: &[usize], held: &mut Vec<Held>, lock: usize) -> bool
 mod tests {
     use super::*;
 
-    fn take(lock: usize, waits: bool) -> Vec<Inversion> {
+    fn taken(lock: usize, waits: bool) -> Taken {
         let text = |what: &str| format!("{what} {lock}");
         let (name, at, thread) = (text("lock"), text("line"), "t".into());
-        let taken = Some(Taken { lock, name, at, thread, waits });
+        Taken { lock, name, at, thread, waits }
+    }
+
+    fn take(lock: usize, waits: bool) -> Vec<Inversion> {
+        let taken = Some(taken(lock, waits));
         lock_taken(Taking { lock, kind: "Lock", origin: Origin::Unknown, name: None, taken })
     }
 
@@ -273,6 +287,19 @@ mod tests {
         assert_eq!(take(11, true).len(), 1, "13 was taken while 11 was held");
         release(11);
         release(13);
+    }
+
+    #[test]
+    fn a_lock_that_is_waited_for_makes_a_pair_and_is_not_held() {
+        assert!(take(41, true).is_empty());
+        assert!(lock_wanted(taken(42, true)).is_empty());
+        assert_eq!(held(), [41]);
+        release(41);
+        assert!(take(42, true).is_empty());
+        assert_eq!(lock_wanted(taken(41, true)).len(), 1);
+        assert!(take(41, true).is_empty(), "it is told once");
+        release(41);
+        release(42);
     }
 
     #[test]

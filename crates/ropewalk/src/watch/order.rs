@@ -2,7 +2,8 @@
 //!
 //! There is one table of pairs: which lock was taken while which was held, and where. A pair that
 //! comes up in both orders is told, once for all pairs that are called the same: those of locks that
-//! were made at the same lines. A lock that is only tried (`acquire(blocking=False)`) waits
+//! were made at the same lines. A wait for a lock counts when it begins: in a deadlock it never ends.
+//! A lock that is only tried (`acquire(blocking=False)`) waits
 //! for nobody: it is held afterwards, but to take it makes no pair.
 //!
 //! A pair that is always taken under a third lock cannot deadlock and is told all the same; so are
@@ -107,7 +108,8 @@ struct Others {
 
 /// Switches the check on or off, from the next lock on that it is told of. The locks of this crate
 /// tell nobody, so that to take one costs nothing more: whoever wants the check, as a host does, says
-/// [`lock_taken`](super::lock_taken) and [`lock_released`](super::lock_released) for each.
+/// [`lock_taken`](super::lock_taken) and [`lock_released`](super::lock_released) for each, and
+/// [`lock_wanted`](super::lock_wanted) before a wait.
 pub fn set_lock_order(on: bool) {
     held::set(held::ORDER, on);
 }
@@ -119,7 +121,7 @@ pub fn checks_lock_order() -> bool {
     held::notes(held::ORDER)
 }
 
-/// The calling thread has taken a lock while it `held` others; returns the inversions that this
+/// The calling thread has taken a lock while it `held` others, or is about to wait for it; returns the inversions that this
 /// showed.
 pub(super) fn taken(held: &[Held], inner: &Arc<Taken>) -> Vec<Inversion> {
     let mut found = Vec::new();
