@@ -125,7 +125,8 @@ def _ask_once(pid: int, question: str) -> str:
             return ""
         except TimeoutError as error:
             raise Silent(
-                f"process {pid} does not answer: it is stopped, or has called serve() and {_ALONE}"
+                f"process {pid} does not answer: it is stopped, or has no file descriptor left, "
+                f"or has called serve() and {_ALONE}"
             ) from error
         except OSError as error:
             raise NotReachable(f"process {pid} does not answer: {error}") from error

@@ -375,3 +375,49 @@ def test_a_program_that_forks_all_the_time_answers(tmp_path: Path) -> None:
             asked = ropewalk(question, program.pid)
             assert (asked.returncode, asked.stderr) == (0, ""), asked
         assert program.end()[0] == 0
+
+
+def test_a_program_without_file_descriptors_answers_when_it_has_some_again(
+    tmp_path: Path, runtime: Path
+) -> None:
+    text = """
+    import resource
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    outside = outsider()
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+    def answers(task):
+        with open(f"/proc/self/task/{task}/comm") as file:
+            return file.read().startswith("ropewalk-insi")
+    until(lambda: any(map(answers, os.listdir("/proc/self/task"))))
+    [task] = filter(answers, os.listdir("/proc/self/task"))
+    status = os.open(f"/proc/self/task/{task}/status", os.O_RDONLY)
+    def sleeps():
+        # How often it has gone to sleep: not at all while it only tries.
+        words = os.pread(status, 10_000, 0).split()
+        return int(words[words.index(b"voluntary_ctxt_switches:") + 1])
+    files = []
+    try:
+        while True:
+            files.append(os.open("/dev/null", os.O_RDONLY))
+    except OSError:
+        pass
+    ready()
+    begun = sleeps()
+    until(lambda: sleeps() > begun + 3)
+    for file in files:
+        os.close(file)
+    sys.stdin.readline()
+    """
+    with (
+        Program(tmp_path, text) as program,
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client,
+    ):
+        client.settimeout(LIMIT)
+        client.connect(str(runtime / f"{program.pid}.sock"))
+        client.sendall(b"snapshot\n")
+        assert program.process.stdin is not None
+        program.process.stdin.write("\n")
+        program.process.stdin.flush()
+        answer = b"".join(iter(lambda: client.recv(1 << 16), b""))
+        assert json.loads(answer)["threads"]
+        assert program.end() == (0, "", "")

@@ -44,6 +44,8 @@ const LOOK_AGAIN: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(6
 const SOON: Duration = Duration::from_millis(1_200);
 /// How often it is seen whether the host can be asked again.
 const SHORTLY: Duration = Duration::from_millis(10);
+/// How often it is seen whether a client can be let in, where the program has no descriptor left.
+const NO_ROOM: Duration = Duration::from_millis(100);
 /// The longest question.
 const LONGEST: u64 = 256;
 
@@ -241,12 +243,14 @@ fn answer_all(end: &OwnFile<UnixStream>, listener: &OwnFile<UnixListener>) {
             break;
         }
         // The wait was long.
-        if client
-            && let Some(mine) = listener.get()
-            && let Ok((stream, _)) = mine.accept()
-        {
-            // A client that goes away is its own business.
-            let _ = answer(&stream, end);
+        if client && let Some(mine) = listener.get() {
+            match mine.accept() {
+                // A client that goes away is its own business.
+                Ok((stream, _)) => drop(answer(&stream, end)),
+                // It stays in the queue, so that waiting for clients would take no time.
+                Err(_) if platform::wait_readable([end.as_fd(); 2], Some(NO_ROOM))[0] => break,
+                Err(_) => {}
+            }
         }
     }
 }
