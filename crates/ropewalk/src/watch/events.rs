@@ -112,8 +112,11 @@ pub(super) fn arrow(text: &mut Text<'_>, phase: &str, flow: u64, at: u64) {
     text.to.extend_from_slice(text.tail);
 }
 
-pub(super) fn counter(text: &mut Text<'_>, title: Title<'_>, value: usize, at: u64) {
+/// How much is in what has this number: others may be called the same, being made at the same line.
+pub(super) fn counter(text: &mut Text<'_>, title: Title<'_>, id: usize, value: usize, at: u64) {
     begin(text.to, "C", "items in", Some(title), at);
+    text.to.extend_from_slice(b",\"id\":");
+    push_number(text.to, id as u64);
     text.to.extend_from_slice(b",\"args\":{\"items\":");
     push_number(text.to, value as u64);
     text.to.push(b'}');

@@ -37,6 +37,8 @@ mod order;
 mod pools;
 #[cfg(not(loom))]
 mod report;
+#[cfg(all(unix, not(loom)))]
+mod samples;
 #[cfg(not(loom))]
 mod snapshot;
 #[cfg(all(unix, not(loom)))]

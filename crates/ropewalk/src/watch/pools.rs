@@ -282,8 +282,15 @@ fn without_number(name: &str) -> &str {
 /// All pools that exist and were ever used, in the order of their making.
 #[must_use]
 pub fn pools() -> Vec<PoolLook> {
+    pools_by_id().map(|(_, look)| look).collect()
+}
+
+/// The same, each with a number that no other one has as long as it exists.
+pub(super) fn pools_by_id() -> impl Iterator<Item = (usize, PoolLook)> {
     let all: Vec<Arc<PoolInfo>> = POOLS.lock().iter().filter_map(Weak::upgrade).collect();
-    all.iter().map(|pool| pool.look()).filter(PoolLook::was_used).collect()
+    all.into_iter()
+        .map(|pool| (Arc::as_ptr(&pool) as usize, pool.look()))
+        .filter(|(_, look)| look.was_used())
 }
 
 /// Those, and the ones that are gone, since [`keep_ended`](crate::wait::keep_ended): what worked

@@ -14,7 +14,8 @@
 //!   for the beginning of an arrow the slice that began first, so the wait itself cannot be its end.)
 //! - A held lock is a slice, written when it is released or the trace ends, where the host tells of it
 //!   (`held.rs`).
-//! - A queue's depth is a counter, read when a wait for it ends, and now and then.
+//! - A queue's depth is a counter, read when a wait for it ends, and now and then: written then if it is
+//!   another one.
 //!
 //! The slices of a lane lie within each other or apart: viewers drop those that overlap. So a held
 //! lock is cut in pieces where something else ends or begins that does not lie within it.
@@ -27,17 +28,14 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::events::{
-    HoldTitle, Text, Title, arrow, counter, hold, hold_title, name, push_name, slice,
-};
+use super::events::{HoldTitle, Text, Title, arrow, hold, hold_title, name, push_name, slice};
 use super::held::{self, Held};
-use super::pools::pools;
+use super::samples::Samples;
 use super::snapshot::look_at_wait;
 use crate::platform::{Chunk, GRAIN, OwnFile, new_file, smallest};
 use crate::primitive::{AtomicU64, OnceLock, Ordering, ShortLock, now, thread_local};
 use crate::wait::{
-    Depth, ObjectInfo, Origin, ResourceKind, ThreadInfo, ThreadRef, current, measure_exactly,
-    objects, threads,
+    ObjectInfo, Origin, ResourceKind, ThreadInfo, ThreadRef, current, measure_exactly, threads,
 };
 
 static TRACE: OnceLock<Trace> = OnceLock::new();
@@ -46,9 +44,6 @@ static FLOW: AtomicU64 = AtomicU64::new(0);
 /// The number of an arrow is the time where it begins, in nanoseconds, with so many bits more. A
 /// viewer that reads it as a floating-point number may lose the last ones: no harm.
 const FLOW_BITS: u32 = 6;
-/// When the depths of all queues were looked at.
-static SAMPLED: AtomicU64 = AtomicU64::new(0);
-const SAMPLE_NS: u64 = 10_000_000;
 
 /// There are no further pieces.
 const ENDED: u64 = u64::MAX;
@@ -60,6 +55,7 @@ struct Trace {
     end: AtomicU64,
     /// What threads that have ended left of theirs.
     left: ShortLock<Vec<Chunk>>,
+    samples: Samples,
     pid: u32,
     /// Why it ended early.
     problem: ShortLock<Option<io::Error>>,
@@ -165,8 +161,9 @@ pub fn start_trace(path: &Path) -> io::Result<()> {
     first.push(b",\n");
     let end = AtomicU64::new(GRAIN as u64);
     let (left, problem) = (ShortLock::new(Vec::new()), ShortLock::new(None));
+    let samples = Samples::new();
     let file = OwnFile::new(file)?;
-    if TRACE.set(Trace { file, end, left, pid, problem }).is_err() {
+    if TRACE.set(Trace { file, end, left, samples, pid, problem }).is_err() {
         return Err(begun_before());
     }
     LANE.with_borrow_mut(|lane| {
@@ -260,7 +257,7 @@ pub(super) fn waited(
             arrow(text, "f\",\"bp\":\"e", flow, woken);
         }
         if let Some(object) = object {
-            sample(text, object, end);
+            trace.samples.write(text, object, end);
         }
         let start = text.to.len();
         match object {
@@ -379,33 +376,6 @@ fn cut(text: &mut Text<'_>, held: &mut Held, waits: &[u64], at: u64) {
         from = wait + 1;
     }
     hold(text, title, from, at);
-}
-
-/// Writes how much is in the queue that was waited for, and now and then in all queues.
-fn sample(text: &mut Text<'_>, object: &ObjectInfo, at: u64) {
-    let depth = |object: &ObjectInfo| object.look().and_then(|look| look.depth);
-    let mut count = |object: &ObjectInfo, depth: Depth| {
-        Title::of(object, |title| counter(text, title, depth.now, at));
-    };
-    if let Some(depth) = depth(object) {
-        count(object, depth);
-    }
-    let sampled = SAMPLED.load(Ordering::Relaxed);
-    if at.saturating_sub(sampled) > SAMPLE_NS
-        && SAMPLED.compare_exchange(sampled, at, Ordering::Relaxed, Ordering::Relaxed).is_ok()
-    {
-        // Keeps forks away, whose child must find no record locked.
-        let _looking = super::deadlock::no_looks();
-        for object in objects() {
-            if let Some(depth) = depth(&object) {
-                count(&object, depth);
-            }
-        }
-        for pool in pools() {
-            let title = Title { kind: "pool", name: Some(&pool.name), quoted: true };
-            counter(text, title, pool.queued, at);
-        }
-    }
 }
 
 impl Trace {
