@@ -246,6 +246,27 @@ def test_what_thread_pools_did_is_told(tmp_path: Path) -> None:
     assert (late["tasks"], late["cancelled"], late["queued_peak"]) == (1, 4, 4)
 
 
+def test_tasks_of_a_broken_pool_are_not_cancelled(tmp_path: Path) -> None:
+    text = """
+    import threading
+    from concurrent.futures import ThreadPoolExecutor, thread
+    go = threading.Event()
+    def begin():
+        go.wait()
+        raise ValueError
+    pool = ThreadPoolExecutor(1, "broken", initializer=begin)
+    futures = [pool.submit(int) for _ in range(3)]
+    go.set()
+    for future in futures:
+        assert isinstance(future.exception(), thread.BrokenThreadPool)
+    """
+    path = tmp_path / "report.json"
+    done = run(tmp_path, text, f"--report={path}")
+    assert done.returncode == 0, done.stderr
+    [pool] = json.loads(path.read_text())["pools"]
+    assert (pool["tasks"], pool["cancelled"], pool["queued_peak"]) == (0, 0, 3)
+
+
 def test_thread_pools_are_told_of_on_standard_error(tmp_path: Path) -> None:
     done = run(tmp_path, POOLS, "--report")
     lines = done.stderr.splitlines()

@@ -240,7 +240,10 @@ impl<J> WorkQueue<J> {
             let mut state = self.state.lock();
             state.close(phase);
             let jobs = if cancel { state.jobs.take_all() } else { Jobs::new() };
-            self.note_cancelled(jobs.len());
+            if phase != Phase::Broken {
+                // Of a broken pool they fail.
+                self.note_cancelled(jobs.len());
+            }
             self.note_completeness(&state);
             jobs
         };
