@@ -151,7 +151,8 @@ def render(report: dict[str, Any], width: int) -> Iterator[str]:
     yield f"ropewalk: report of process {os.getpid()}"
     total, cpu = report["seconds"], report["cpu_seconds"]
     share = f" ({cpu / total:.0%} of one core)" if total > 0 else ""
-    yield f"  ran {seconds(total)}, computed {seconds(cpu)}{share}, {report['threads']} threads"
+    threads = "1 thread" if report["threads"] == 1 else f"{report['threads']} threads"
+    yield f"  ran {seconds(total)}, computed {seconds(cpu)}{share}, {threads}"
     if report["waited"]:
         yield f"  waited, all threads together{'WAITS':>14}{'TOTAL':>11}"
     for each in report["waited"]:

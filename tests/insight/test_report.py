@@ -97,6 +97,13 @@ def test_the_wait_for_the_gil_is_measured_for_it(tmp_path: Path) -> None:
     assert float(run(tmp_path, text, f"--report={os.devnull}").stdout) > 0
 
 
+def test_a_program_without_threads_has_one(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    assert run(tmp_path, "pass", f"--report={path}").returncode == 0
+    assert json.loads(path.read_text())["threads"] == 1
+    assert run(tmp_path, "pass", "--report").stderr.splitlines()[1].endswith(", 1 thread")
+
+
 def test_standard_error_has_it_for_people(tmp_path: Path) -> None:
     done = run(tmp_path, PROGRAM, "--report")
     assert (done.returncode, done.stdout) == (0, "")

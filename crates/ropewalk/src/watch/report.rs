@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::pools::{PoolLook, all_pools};
 use crate::platform;
-use crate::wait::{EndedThreads, Site, ended_threads, gone_objects, objects, threads};
+use crate::wait::{EndedThreads, Site, current, ended_threads, gone_objects, objects, threads};
 
 /// What a program waited for in all.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +32,8 @@ pub fn report() -> Report {
             sites.add(&object, depth.map(|depth| depth.peak));
         }
     }
+    // The caller is one of them, also if it never waited.
+    drop(current());
     let mut others = threads();
     let mut sums = ended_threads(&mut others);
     for thread in others {
