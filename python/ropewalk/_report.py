@@ -160,7 +160,7 @@ def render(report: dict[str, Any], width: int) -> Iterator[str]:
     if report["waited_for_gil_seconds"] > 0:
         gil = seconds(report["waited_for_gil_seconds"])
         yield f"    of it for the GIL, once woken         {gil:>15}"
-    things = report["things"][:_MOST]
+    things = [each for each in report["things"] if each["waits"]["number"]][:_MOST]
     if things:
         yield f"  waited for most{'WAITS':>{width - 57}}" + "".join(
             cell.rjust(10) for cell in ("TOTAL", "p50", "p99", "LONGEST")
@@ -172,6 +172,12 @@ def render(report: dict[str, Any], width: int) -> Iterator[str]:
         yield f"    {_tables.clean(_title(site))}"
         peak = f"at most {site['peak']} items in it" if site["peak"] is not None else ""
         yield f"      {peak:<{width - 56}}{waits.number:>10}{cells}"
+    others = [each for each in report["things"] if not each["waits"]["number"]][:_MOST]
+    if others:
+        yield "  other queues"
+    for site in others:
+        yield f"    {_tables.clean(_title(site))}"
+        yield f"      at most {site['peak']} items in it"
     yield from _pools(report["pools"][:_MOST], width)
     for each in report["still_waiting"][:_MOST]:
         since = seconds(each["seconds"])

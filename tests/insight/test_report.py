@@ -104,6 +104,29 @@ def test_a_program_without_threads_has_one(tmp_path: Path) -> None:
     assert run(tmp_path, "pass", "--report").stderr.splitlines()[1].endswith(", 1 thread")
 
 
+def test_a_queue_that_has_a_name_is_told_of_though_nobody_waited_for_it(tmp_path: Path) -> None:
+    text = """
+    import queue
+    backlog, unused = queue.Queue(name="backlog"), queue.Queue(name="unused")
+    gone = queue.SimpleQueue(name="gone")
+    for each in range(500):
+        backlog.put(each)
+        gone.put(each)
+    backlog.get_nowait()
+    del gone
+    """
+    path = tmp_path / "report.json"
+    done = run(tmp_path, text, f"--report={path}")
+    assert (done.returncode, done.stderr) == (0, "")
+    things = json.loads(path.read_text())["things"]
+    told = {each["name"]: (each["peak"], each["waits"]["number"]) for each in things}
+    assert told == {"backlog": (500, 0), "gone": (500, 0)}
+    lines = run(tmp_path, text, "--report").stderr.splitlines()
+    place = lines.index("    Queue.get 'backlog'")
+    assert "  other queues" in lines[:place]
+    assert lines[place + 1] == "      at most 500 items in it"
+
+
 def test_standard_error_has_it_for_people(tmp_path: Path) -> None:
     done = run(tmp_path, PROGRAM, "--report")
     assert (done.returncode, done.stdout) == (0, "")

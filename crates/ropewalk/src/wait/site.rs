@@ -16,7 +16,8 @@ pub struct Site {
     pub name: Option<Arc<str>>,
     /// Where they were made, as `file:line`.
     pub made_at: Option<Arc<str>>,
-    /// How many there are or were, of those that were waited for.
+    /// How many there are or were, of those that were waited for or, being queues that have a name,
+    /// ever had anything in them.
     pub count: usize,
     /// The most that ever was in one of them, for queues.
     pub peak: Option<usize>,
@@ -35,11 +36,11 @@ const NAMED: usize = 10_000;
 pub(crate) struct Sites(HashMap<Key, Site>);
 
 impl Sites {
-    /// Adds a thing of the program, if it was ever waited for. `peak`: the most that ever was in it,
-    /// for a queue.
+    /// Adds a thing of the program, if it was ever waited for or had anything in it. `peak`: the most
+    /// that ever was in it, for a queue.
     pub(crate) fn add(&mut self, object: &ObjectInfo, peak: Option<usize>) {
         let waits = object.waits();
-        if waits.count() == 0 || object.is_own() {
+        if object.is_own() || waits.count() == 0 && peak.unwrap_or(0) == 0 {
             return;
         }
         let mut key = (object.kind(), object.name(), object.made_at());
@@ -54,10 +55,11 @@ impl Sites {
         site.waits.merge(&waits);
     }
 
-    /// What was waited for the longest in all comes first.
+    /// What was waited for the longest in all comes first; of what was not, the fullest.
     pub(crate) fn into_sorted(self) -> Vec<Site> {
         let mut sites: Vec<Site> = self.0.into_values().collect();
-        sites.sort_by_key(|site| std::cmp::Reverse((site.waits.total, site.waits.count())));
+        let rank = |site: &Site| (site.waits.total, site.waits.count(), site.peak);
+        sites.sort_by_key(|site| std::cmp::Reverse(rank(site)));
         sites
     }
 }
