@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ropewalk import _remote, inspect
+from tests.face.programs import LIMIT
 from tests.insight.programs import ABBA, Program, ropewalk, says
 from tests.traps.ways import until
 
@@ -249,6 +251,25 @@ def test_a_process_that_has_ended_is_told_from_one_that_cannot_be_asked(tmp_path
             done = ropewalk(command, program.pid)
             assert done.returncode == 1
             assert done.stderr.startswith(f"ropewalk: process {program.pid} has ended")
+
+
+def test_a_deadlock_is_told_once_however_often_it_is_looked_at(tmp_path: Path) -> None:
+    text = """
+    jobs = queue.Queue()
+    for _ in range(2):
+        threading.Thread(target=jobs.get, daemon=True).start()
+    print("ready", flush=True)
+    jobs.get()
+    """
+    with Program(tmp_path, text, "--deadlock=report") as program:
+        assert program.process.stderr is not None
+        assert "all 3 threads wait" in program.process.stderr.readline()
+        assert not inspect.find_deadlocks(program.pid)[0].cycle
+        for _ in range(100):
+            _remote.stacks(program.pid)
+        program.process.kill()
+        _, err = program.process.communicate(timeout=LIMIT)
+    assert "threads wait" not in err
 
 
 def test_numbers_that_no_process_has() -> None:

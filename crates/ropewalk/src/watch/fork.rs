@@ -2,14 +2,9 @@
 
 use super::{deadlock, monitor, pools};
 use crate::primitive::{ShortGuard, ShortLock};
-use crate::wait::WaitList;
 
 /// What keeps detector and monitor where they are during a fork.
-type Stopped = (
-    ShortGuard<'static, ()>,
-    (ShortGuard<'static, bool>, ShortGuard<'static, WaitList>),
-    pools::Kept,
-);
+type Stopped = (ShortGuard<'static, ()>, monitor::Stopped, pools::Kept);
 
 static STOPPED: ShortLock<Option<Stopped>> = ShortLock::new(None);
 

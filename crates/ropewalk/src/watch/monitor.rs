@@ -8,7 +8,6 @@
 //! In a process that ends with its last thread the monitor must not be that: there it looks now and
 //! then whether the others are gone.
 
-use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -20,8 +19,9 @@ use crate::primitive::{OnceLock, ShortLock, WordSet, global, now, now_coarse};
 #[cfg(not(loom))]
 use crate::wait::WaitList;
 use crate::wait::{
-    Deadline, Deadlock, NORMAL, Park, Resource, ResourceKind, WaitQueue, blocked_threads, current,
-    ends_with_last_thread, host, live_threads, park, survives, threads,
+    Deadline, Deadlock, Link, NORMAL, Park, Resource, ResourceKind, WaitQueue, WaitView,
+    blocked_threads, current, ends_with_last_thread, find_by_word, host, live_threads, park,
+    survives, threads,
 };
 
 /// The monitor's thread, and when it looks next.
@@ -37,10 +37,14 @@ struct Monitor {
     is_to_end: AtomicBool,
     /// Whether it looks, for which it may wait for the host.
     looks: AtomicBool,
-    /// Whether it knows of one that lasts, which it is to tell only once.
-    has_told: AtomicBool,
+    /// Those that last, which are to be told only once.
+    known: ShortLock<Vec<Known>>,
     queue: WaitQueue,
 }
+
+/// A deadlock that the reporter was asked to tell of: its threads, and what each waits for, sorted.
+type Known = Vec<Wait>;
+type Wait = (usize, usize);
 
 const NEVER: u64 = u64::MAX;
 const SHORTEST_PAUSE: u64 = 100_000_000;
@@ -54,7 +58,7 @@ global! {
         running: ShortLock::new(false),
         is_to_end: AtomicBool::new(false),
         looks: AtomicBool::new(false),
-        has_told: AtomicBool::new(false),
+        known: ShortLock::new(Vec::new()),
         queue: WaitQueue::new(),
     };
 }
@@ -138,7 +142,7 @@ impl Monitor {
         if same.is_ok() {
             platform::note_own_leaving();
             // What it knew goes with it.
-            self.has_told.store(false, Ordering::Relaxed);
+            self.known.lock().clear();
             *running = false;
         }
         same.is_ok()
@@ -146,7 +150,6 @@ impl Monitor {
 
     fn run(&self) {
         current().set_background("ropewalk-monitor");
-        let mut reported = HashSet::new();
         loop {
             let due = self.due.load(Ordering::Acquire);
             if self.is_to_end.swap(false, Ordering::Relaxed) && self.ends(due) {
@@ -176,7 +179,7 @@ impl Monitor {
                 self.due.store(NEVER, Ordering::Release);
                 // It may run code of a Rust user (`exec::Futures`): a panic there is told, and ends
                 // this look only.
-                survives(|| host().attached(&mut || look(&mut reported)));
+                survives(|| host().attached(&mut look));
                 self.looks.store(false, Ordering::Relaxed);
             }
         }
@@ -185,7 +188,7 @@ impl Monitor {
 
 /// Ends a certain deadlock of all threads. Reports each other one that has lasted for the grace
 /// period, or is certain, and was not reported yet.
-fn look(reported: &mut HashSet<Vec<usize>>) {
+fn look() {
     let me = current();
     let grace = GRACE_NS.load(Ordering::Relaxed);
     if mode() == Mode::Off {
@@ -213,23 +216,40 @@ fn look(reported: &mut HashSet<Vec<usize>>) {
         let others = threads().into_iter().filter(|thread| !told.contains(&thread.word()));
         found.extend(others.filter_map(|thread| DETECTOR.find_knot_of(&thread, false)));
     }
-    let mut lasting = HashSet::new();
+    MONITOR.known.lock().retain(|known| goes_on(known));
     for deadlock in found {
-        let mut key: Vec<usize> =
-            deadlock.links.iter().flat_map(|link| [link.thread.word(), link.resource]).collect();
-        key.sort_unstable();
-        let age = deadlock.links.iter().map(|link| link.waited_ns).min().unwrap_or(0);
+        let (waits, age) = (waits_of(&deadlock), age_of(&deadlock));
         if age < grace && !deadlock.certain {
             look_in(grace - age);
-        } else if lasting.insert(key.clone())
-            && !reported.contains(&key)
+        } else if !MONITOR.known.lock().contains(&waits)
             && let Some(reporter) = REPORTER.get()
         {
             reporter(&deadlock);
+            MONITOR.known.lock().push(waits);
         }
     }
-    *reported = lasting;
-    MONITOR.has_told.store(!reported.is_empty(), Ordering::Relaxed);
+}
+
+fn waits_of(deadlock: &Deadlock) -> Vec<Wait> {
+    let wait = |link: &Link| (link.thread.word(), link.resource);
+    let mut waits: Vec<Wait> = deadlock.links.iter().map(wait).collect();
+    waits.sort_unstable();
+    waits
+}
+
+/// For how long all of it has been there.
+fn age_of(deadlock: &Deadlock) -> u64 {
+    deadlock.links.iter().map(|link| link.waited_ns).min().unwrap_or(0)
+}
+
+/// Whether each of these threads still waits for the same. A deadlock of all threads lasts as well
+/// while one that is not in it runs for a moment: one that answers who looks at the program.
+fn goes_on(waits: &[Wait]) -> bool {
+    waits.iter().all(|(word, resource)| {
+        let same =
+            |wait: Option<WaitView<'_>>| wait.is_some_and(|wait| wait.what.id() == *resource);
+        find_by_word(*word).is_some_and(|thread| thread.look(same))
+    })
 }
 
 /// Has the monitor end if it sleeps and has nothing to look at: before a fork, where CPython from 3.12 on
@@ -240,8 +260,7 @@ pub(crate) fn end_if_idle() {
     if !*MONITOR.running.lock() || MONITOR.looks.load(Ordering::Relaxed) {
         return;
     }
-    let suspects =
-        MONITOR.due.load(Ordering::Acquire) != NEVER || MONITOR.has_told.load(Ordering::Relaxed);
+    let suspects = MONITOR.due.load(Ordering::Acquire) != NEVER || !MONITOR.known.lock().is_empty();
     let me = current().word();
     // A suspicion may be over, without anybody who has said so.
     if suspects && blocked_threads().iter().any(|thread| *thread != me) {
@@ -255,8 +274,13 @@ pub(crate) fn end_if_idle() {
 
 /// What keeps the monitor where it is during a fork.
 #[cfg(not(loom))]
-pub(super) fn no_looks() -> (ShortGuard<'static, bool>, ShortGuard<'static, WaitList>) {
-    (MONITOR.running.lock(), MONITOR.queue.lock())
+pub(super) type Stopped =
+    (ShortGuard<'static, bool>, ShortGuard<'static, WaitList>, ShortGuard<'static, Vec<Known>>);
+
+/// Keeps it there.
+#[cfg(not(loom))]
+pub(super) fn no_looks() -> Stopped {
+    (MONITOR.running.lock(), MONITOR.queue.lock(), MONITOR.known.lock())
 }
 
 /// In the child of a fork: the thread is not there, and the next suspicion starts a new one.
@@ -264,7 +288,7 @@ pub(super) fn no_looks() -> (ShortGuard<'static, bool>, ShortGuard<'static, Wait
 pub(super) fn after_fork_in_child() {
     MONITOR.due.store(NEVER, Ordering::Relaxed);
     MONITOR.is_to_end.store(false, Ordering::Relaxed);
-    MONITOR.has_told.store(false, Ordering::Relaxed);
+    MONITOR.known.lock().clear();
     MONITOR.looks.store(false, Ordering::Relaxed);
     *MONITOR.running.lock() = false;
 }
