@@ -103,6 +103,7 @@ def find_deadlocks(pid: int | None = None) -> list[Deadlock]:
     """Return the threads that wait for each other in circles.
 
     A circle with a plain Lock in it is legal as long as another thread runs: that one may release
-    the lock. So what is found is not always lost; look again.
+    the lock. So it is found only once it has lasted for ten seconds, as it is reported only then;
+    and a thread that waits for itself only if it was reported.
     """
     return list(snapshot(pid).deadlocks)

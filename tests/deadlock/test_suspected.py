@@ -59,9 +59,12 @@ def test_a_cycle_of_plain_locks_is_reported_once_and_can_end(tmp_path: Path) -> 
         ABBA.format(kind="Lock")
         + _TELL
         + """
+from ropewalk import inspect
 _ropewalk.set_suspect_grace(0.1)
 start()
 until(lambda: told)
+[shown] = inspect.find_deadlocks()
+assert set(shown.idents) == {thread.ident for thread in threads}
 # Another suspicion, which ends at once, has the monitor look again: it has told of this one.
 lock = threading.Lock()
 lock.acquire()
@@ -194,8 +197,12 @@ def nested():
     with locks["c"]:
         with locks["c"]:
             pass
-threading.Thread(target=nested, daemon=True).start()
+inner = threading.Thread(target=nested, daemon=True)
+inner.start()
 until(lambda: told)
+from ropewalk import inspect
+# Who looks is shown what is told.
+until(lambda: [list(each.idents) for each in inspect.find_deadlocks()] == [[inner.ident]])
 lock.release()
 thread.join()
 print(len(told))
@@ -210,8 +217,10 @@ def test_what_ends_within_the_grace_period_is_not_reported(tmp_path: Path) -> No
     program = (
         ABBA.format(kind="Lock")
         + """
+from ropewalk import inspect
 _ropewalk.set_suspect_grace(30)
 start()
+assert inspect.find_deadlocks() == []
 a.release()
 for thread in threads:
     thread.join(20)

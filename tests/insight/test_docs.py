@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from tests.face.programs import environment
 from tests.insight.programs import ROOT, ropewalk, says
-from tests.traps.ways import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,12 +26,16 @@ def test_the_program_that_hangs_hangs_as_shown(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "ropewalk", "run", path],
         stdin=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
         env=environment(),
     ) as process:
         try:
-            until(lambda: "possible deadlock" in ropewalk("ps", process.pid).stdout)
+            assert process.stderr is not None
+            told = process.stderr.readline()
+            assert told == "ropewalk: possible deadlock: 2 threads wait for each other\n"
             text = says(["ps", process.pid])
+            assert "possible deadlock" in text
             assert re.search(r"sell +blocked .*Lock shop.py:6 +audit\n", text)
             assert re.search(r"audit +blocked .*Lock shop.py:5 +sell\n", text)
             text = says(["stacks", process.pid])

@@ -38,19 +38,20 @@ pub(crate) fn tell(py: Python<'_>, text: &str) {
     }
 }
 
-/// Tells of a suspected deadlock; on the monitor's thread, attached.
-pub(crate) fn report(deadlock: &Deadlock) {
+/// Tells of a suspected deadlock, unless it is a way to use a lock; on the monitor's thread, attached.
+pub(crate) fn report(deadlock: &Deadlock) -> bool {
     // SeqCst: either we see the gate closed, or the exit sees us telling and waits.
     TELLING.fetch_add(1, Ordering::SeqCst);
-    if host::gate_is_open() {
-        host::attached(|py| {
+    let told = host::gate_is_open()
+        && host::attached(|py| {
             let text = error::message(py, deadlock);
             if !text.is_empty() {
                 tell(py, &text);
             }
+            !text.is_empty()
         });
-    }
     TELLING.fetch_sub(1, Ordering::SeqCst);
+    told
 }
 
 /// Waits for the reports that are being told, for a second at most; called detached, with the gate

@@ -58,7 +58,7 @@ pub use held::{Taking, lock_given_up, lock_released, lock_taken, lock_wanted, no
 pub(crate) use knot::pool_was_made;
 #[cfg(all(unix, not(loom)))]
 pub(crate) use monitor::end_if_idle;
-pub use monitor::{set_grace, set_reporter};
+pub use monitor::{Reporter, set_grace, set_reporter};
 #[cfg(not(loom))]
 pub(crate) use on_wait::once_on_wait;
 #[cfg(all(unix, not(loom)))]

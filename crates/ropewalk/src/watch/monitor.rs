@@ -42,8 +42,16 @@ struct Monitor {
     queue: WaitQueue,
 }
 
-/// A deadlock that the reporter was asked to tell of: its threads, and what each waits for, sorted.
-type Known = Vec<Wait>;
+/// A deadlock that the reporter was asked to tell of.
+#[derive(Debug)]
+pub(super) struct Known {
+    /// Sorted.
+    waits: Vec<Wait>,
+    /// Whether it did: a lock may stand for a message.
+    told: bool,
+}
+
+/// A thread, and what it waits for.
 type Wait = (usize, usize);
 
 const NEVER: u64 = u64::MAX;
@@ -64,7 +72,10 @@ global! {
 }
 
 static GRACE_NS: AtomicU64 = AtomicU64::new(10_000_000_000);
-static REPORTER: OnceLock<fn(&Deadlock)> = OnceLock::new();
+static REPORTER: OnceLock<Reporter> = OnceLock::new();
+
+/// Tells of a deadlock; `false` if it does not, as what is suspected is a way to use a lock.
+pub type Reporter = fn(&Deadlock) -> bool;
 
 /// Sets how long a suspected deadlock must last before it is reported. The default is 10 seconds.
 pub fn set_grace(grace: Duration) {
@@ -74,7 +85,7 @@ pub fn set_grace(grace: Duration) {
 
 /// Sets who is told of suspected deadlocks; the first one stays. It is called on the monitor's own
 /// thread, attached to the host. Without one, nobody is told.
-pub fn set_reporter(reporter: fn(&Deadlock)) {
+pub fn set_reporter(reporter: Reporter) {
     let _ = REPORTER.set(reporter);
 }
 
@@ -216,16 +227,16 @@ fn look() {
         let others = threads().into_iter().filter(|thread| !told.contains(&thread.word()));
         found.extend(others.filter_map(|thread| DETECTOR.find_knot_of(&thread, false)));
     }
-    MONITOR.known.lock().retain(|known| goes_on(known));
+    MONITOR.known.lock().retain(|known| goes_on(&known.waits));
     for deadlock in found {
         let (waits, age) = (waits_of(&deadlock), age_of(&deadlock));
         if age < grace && !deadlock.certain {
             look_in(grace - age);
-        } else if !MONITOR.known.lock().contains(&waits)
+        } else if verdict(&waits).is_none()
             && let Some(reporter) = REPORTER.get()
         {
-            reporter(&deadlock);
-            MONITOR.known.lock().push(waits);
+            let told = reporter(&deadlock);
+            MONITOR.known.lock().push(Known { waits, told });
         }
     }
 }
@@ -250,6 +261,22 @@ fn goes_on(waits: &[Wait]) -> bool {
             |wait: Option<WaitView<'_>>| wait.is_some_and(|wait| wait.what.id() == *resource);
         find_by_word(*word).is_some_and(|thread| thread.look(same))
     })
+}
+
+/// Whether the reporter told of the deadlock with these waits; `None` if it was not asked.
+fn verdict(waits: &[Wait]) -> Option<bool> {
+    MONITOR.known.lock().iter().find(|known| known.waits == waits).map(|known| known.told)
+}
+
+/// Whether somebody who looks is to be shown a deadlock: as soon as the monitor would tell of it. Of a
+/// thread that waits for itself only the reporter knows whether its lock stands for a message.
+#[cfg(not(loom))]
+pub(super) fn is_to_be_shown(deadlock: &Deadlock) -> bool {
+    deadlock.certain
+        || age_of(deadlock) >= GRACE_NS.load(Ordering::Relaxed)
+            && (deadlock.links.len() > 1
+                || REPORTER.get().is_none()
+                || verdict(&waits_of(deadlock)) == Some(true))
 }
 
 /// Has the monitor end if it sleeps and has nothing to look at: before a fork, where CPython from 3.12 on

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::deadlock::{DETECTOR, Everybody, Mode, mode, no_looks};
+use super::monitor::is_to_be_shown;
 use super::pools::{PoolLook, pools};
 use crate::platform::{self, TaskState};
 use crate::primitive::WordMap;
@@ -145,7 +146,7 @@ pub struct Snapshot {
     pub threads: Vec<ThreadLook>,
     /// All things that were ever waited for and exist, the most waited for first.
     pub objects: Vec<ObjectLook>,
-    /// Threads that wait for each other.
+    /// Threads that wait for each other: [`find_deadlocks`].
     pub deadlocks: Vec<Deadlock>,
     /// How many threads were started and have not begun.
     pub starting: usize,
@@ -176,7 +177,9 @@ pub fn snapshot() -> Snapshot {
 }
 
 /// Threads that wait for each other in a cycle, and, unless such deadlocks are refused anyway, all
-/// threads if none of them can go on. A cycle that is not certain may still end.
+/// threads if none of them can go on. What is not certain may still end: it is only suspected once it
+/// has lasted for the grace period ([`set_grace`](super::set_grace)), and if it is no thread waiting for
+/// itself that the reporter did not tell of ([`set_reporter`](super::set_reporter)).
 #[must_use]
 pub fn find_deadlocks() -> Vec<Deadlock> {
     let mut found = DETECTOR.find_cycles();
@@ -188,6 +191,7 @@ pub fn find_deadlocks() -> Vec<Deadlock> {
     {
         found.push(deadlock);
     }
+    found.retain(is_to_be_shown);
     found
 }
 
