@@ -174,6 +174,9 @@ def doing(snapshot: Snapshot, thread: ThreadInfo) -> str:
     if wait is None:
         return thread.state
     what = _tables.title(wait)
+    if _snapshot.blocked_on(thread) is None:
+        goes_on = "is about to go on" if thread.state == "woken" else "waits for the GIL"
+        return f"{_tables.woken_for(thread, wait)} {what}, {goes_on}"
     holder = _tables.held_by(snapshot, wait)
     held = f", held by {holder}" if holder else ""
     limit = (

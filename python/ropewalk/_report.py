@@ -114,7 +114,7 @@ def collect(seconds: float, computed: float) -> dict[str, Any]:
         "still_waiting": [
             {"thread": thread.name, "for": _tables.title(wait), "seconds": wait.waited}
             for thread in _snapshot.read(_ropewalk.snapshot()).threads
-            if (wait := thread.waits_for) is not None
+            if (wait := _snapshot.blocked_on(thread)) is not None
         ],
         "deadlocks": [text.partition("\n")[0] for text in _hosting.told],
     }

@@ -39,7 +39,8 @@ class Wait(NamedTuple):
         kind: what it is, such as `Lock` or `Queue.get`.
         name: its name, if it was given one; of a thread that is joined, the thread's.
         made_at: where it was made, as `file:line`.
-        owner: the ident of the thread that can end the wait, where that is one known thread.
+        owner: the ident of the thread that can end the wait, where that is one known thread; the
+            waiter's own if it was woken and has got what it waited for.
         waited: for how long, in seconds.
         remaining: after how many more seconds it gives up; None for never.
     """
@@ -64,7 +65,9 @@ class ThreadInfo(NamedTuple):
         state: `running`, `blocked`, `waiting for the GIL`, `asleep`, `in a system call`,
             `in a foreign lock`, `woken`, `idle` (a thread of Ropewalk's own without work),
             `ending` or `unknown`.
-        waits_for: what it waits for, when it is blocked.
+        waits_for: what it waits for, when it is `blocked`; what it waited for until it was woken,
+            when it is `woken` or `waiting for the GIL` after a wait, and does not wait for that
+            any more.
         holds: the identities of what it holds, of those things that were ever waited for.
         age: for how many seconds Ropewalk has known it.
         ran: for how many seconds it has run on a core, where the kernel says so.
@@ -248,6 +251,11 @@ def title(kind: str, name: str | None, made_at: str | None, object_id: int) -> s
     if is_start(kind, made_at):
         return "the start of a thread"
     return f"{kind} made at {made_at}" if made_at else f"{kind} at {object_id:#x}"
+
+
+def blocked_on(thread: ThreadInfo) -> Wait | None:
+    """Return what a thread waits for; None if it does not, or was woken."""
+    return thread.waits_for if thread.state == "blocked" else None
 
 
 def is_start(kind: str, made_at: str | None) -> bool:

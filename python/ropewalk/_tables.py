@@ -115,6 +115,17 @@ def held_by(snapshot: Snapshot, wait: Wait) -> str:
     return thread_name(snapshot.thread(wait.owner), wait.owner)
 
 
+def woken_for(thread: ThreadInfo, wait: Wait) -> str:
+    """Return what precedes the name of what a woken thread waited for."""
+    return "got" if wait.owner == thread.ident else "woken for"
+
+
+def waited(thread: ThreadInfo) -> float:
+    """Return for how long a thread has waited; less than 0 if it does not wait."""
+    wait = _snapshot.blocked_on(thread)
+    return wait.waited if wait else -1.0
+
+
 def state(thread: ThreadInfo) -> str:
     """Return what a thread does, in one or two words."""
     known = {
@@ -150,12 +161,14 @@ def thread_header(width: int) -> str:
 
 def thread_row(snapshot: Snapshot, thread: ThreadInfo, width: int) -> str:
     """Return a line about a thread: what it does, or waits for, and who holds that."""
-    wait = thread.waits_for
+    wait = _snapshot.blocked_on(thread)
     name = thread_name(thread)
-    if wait is None:
-        return _row(name, state(thread), "", "", "", width)
-    since = seconds(wait.waited)
-    return _row(name, state(thread), since, thing(wait), held_by(snapshot, wait), width)
+    if wait is not None:
+        since = seconds(wait.waited)
+        return _row(name, state(thread), since, thing(wait), held_by(snapshot, wait), width)
+    over = thread.waits_for
+    woken = f"{woken_for(thread, over)} {thing(over)}" if over else ""
+    return _row(name, state(thread), "", woken, "", width)
 
 
 def groups(snapshot: Snapshot) -> list[list[ThreadInfo]]:
@@ -171,18 +184,18 @@ def groups(snapshot: Snapshot) -> list[list[ThreadInfo]]:
         if thread.ident in lost or thread.is_main:
             key = (thread.native_id, thread.ident)
         elif wait is not None:
-            key = (thread.state, wait.kind, wait.object_id)
+            key = (thread.state, wait.kind, wait.object_id, woken_for(thread, wait))
         found.setdefault(key, []).append(thread)
     return sorted(found.values(), key=lambda group: (group[0].ident not in lost, -_longest(group)))
 
 
 def _longest(group: list[ThreadInfo]) -> float:
-    return max(thread.waits_for.waited if thread.waits_for else -1.0 for thread in group)
+    return max(map(waited, group))
 
 
 def group_row(snapshot: Snapshot, group: list[ThreadInfo], width: int) -> str:
     """Return a line about threads that are alike; `thread_row` if it is one."""
-    first = max(group, key=lambda thread: thread.waits_for.waited if thread.waits_for else 0.0)
+    first = max(group, key=waited)
     if len(group) == 1:
         return thread_row(snapshot, first, width)
     names = [thread_name(thread) for thread in group]

@@ -60,8 +60,7 @@ class View:
                 return (*first, _tables.thread_name(thread))
             if self.sort == "c":
                 return (*first, -(thread.ran or 0.0))
-            waited = thread.waits_for.waited if thread.waits_for else -1.0
-            return (*first, -waited)
+            return (*first, -_tables.waited(thread))
 
         return sorted(
             (t for t in snapshot.threads if not (self.hide_idle and t.state == "idle")), key=key
@@ -104,7 +103,7 @@ def page(
     size = shutil.get_terminal_size()
     width = size.columns
     red = _screen.alarming()
-    blocked = sum(thread.waits_for is not None for thread in snapshot.threads)
+    blocked = sum(thread.state == "blocked" for thread in snapshot.threads)
     head = f"process {snapshot.pid}  {len(snapshot.threads)} threads, {blocked} blocked  "
     head += f"sorted by {SORTS[view.sort]}{'  PAUSED' if view.paused else ''}{view.note}"
     lines = [("", head), ("", _tables.clean(command)), ("", _HELP)]

@@ -26,6 +26,7 @@ from ropewalk._snapshot import (
     Wait,
     Waited,
     Waits,
+    blocked_on,
     read,
 )
 
@@ -76,7 +77,7 @@ def snapshot(pid: int | None = None) -> Snapshot:
 
 def waits(pid: int | None = None) -> list[ThreadInfo]:
     """Return the threads that are blocked, the one that has waited longest first."""
-    blocked = [thread for thread in snapshot(pid).threads if thread.waits_for is not None]
+    blocked = [thread for thread in snapshot(pid).threads if blocked_on(thread)]
     return sorted(blocked, key=lambda thread: -thread.waits_for.waited)  # type: ignore[union-attr]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import stat
 from typing import TYPE_CHECKING
@@ -151,6 +152,63 @@ def test_the_sources_are_read_by_the_one_who_asks(tmp_path: Path) -> None:
         ["gone.py", 2, "call", ""],
         ["there.py", 2, "call", "function()  # there"],
     ]
+
+
+def test_who_was_woken_and_wants_the_gil_waits_for_that_alone(tmp_path: Path) -> None:
+    text = """
+    import ctypes
+    lock = threading.Lock(name="lock")
+    jobs = queue.Queue(name="q")
+    event = threading.Event(name="event")
+    condition = threading.Condition(threading.Lock(name="inner"), name="condition")
+    def waiter():
+        with condition:
+            condition.wait()
+    targets = (lock.acquire, jobs.get, event.wait, waiter)
+    names = ("A", "B", "C", "D")
+    threads = [threading.Thread(target=t, name=n, daemon=True) for t, n in zip(targets, names)]
+    lock.acquire()
+    for thread in threads:
+        thread.start()
+    until_blocked(*threads)
+    print("ready", flush=True)
+    # Nobody gets the GIL from here on.
+    sys.setswitchinterval(100)
+    with condition:
+        condition.notify()
+    lock.release()
+    jobs.put(1)
+    event.set()
+    ctypes.PyDLL(None).read(0, ctypes.create_string_buffer(1), 1)
+    """
+    woken = {
+        # A lock is handed to those who have waited long, for others it is free.
+        "A": "(got|woken for) Lock 'lock'",
+        "B": "woken for Queue.get 'q'",
+        "C": "woken for Event 'event'",
+        "D": "(got|woken for) Lock 'inner'",
+    }
+    with Program(tmp_path, text) as program:
+
+        def threads() -> dict[str | None, inspect.ThreadInfo]:
+            return {each.name: each for each in inspect.snapshot(program.pid).threads}
+
+        # Only some systems tell that it is the GIL.
+        until(lambda: all(threads()[name].state in _WOKEN for name in woken))
+        assert inspect.waits(program.pid) == []
+        snapshot = inspect.snapshot(program.pid)
+        assert not any(each.waiters for each in snapshot.objects)
+        assert not snapshot.deadlocks
+        stacks = ropewalk("stacks", program.pid).stdout
+        table = says(["ps", program.pid])
+        for name, what in woken.items():
+            goes_on = "(waits for the GIL|is about to go on)"
+            assert re.search(f"^Thread '{name}': {what}, {goes_on}$", stacks, re.MULTILINE)
+            assert re.search(f"^{name} +(wants GIL|woken) +{what}$", table, re.MULTILINE)
+        assert "for which" not in stacks
+
+
+_WOKEN = ("waiting for the GIL", "woken")
 
 
 def test_a_forked_child_answers_for_itself_when_it_waits(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ pub enum ThreadState {
     Running,
     /// It waits for a thing of ours: [`ThreadLook::waits_for`].
     Blocked,
-    /// It was woken and is about to go on.
+    /// It was woken and is about to go on: [`ThreadLook::waits_for`] is what it waited for.
     Woken,
     /// It could run but for the host's own lock: Python's GIL.
     WaitsForHost,
@@ -79,7 +79,8 @@ pub struct ThreadLook {
     pub is_main: bool,
     /// What it does.
     pub state: ThreadState,
-    /// What it waits for.
+    /// What it waits for, if it is [`ThreadState::Blocked`]. If it was woken, what it waited for until
+    /// then: it is none of those that wait for that any more.
     pub waits_for: Option<WaitLook>,
     /// The identities of the things that it holds, of those that were ever waited for.
     pub holds: Vec<usize>,
@@ -106,7 +107,8 @@ pub struct WaitLook {
     pub name: Option<Arc<str>>,
     /// Where it was made.
     pub made_at: Option<Arc<str>>,
-    /// Who can end the wait, where that is one known thread.
+    /// Who can end the wait, where that is one known thread. The waiter itself if it was woken and has
+    /// got what it waited for.
     pub owner: Option<usize>,
     /// How much is in it, for the getters' side of a queue.
     pub depth: Option<Depth>,
@@ -318,7 +320,9 @@ fn connect(looks: &mut [ThreadLook], all: &mut Vec<ObjectLook>) {
             });
             all.len() - 1
         });
-        all[place].waiters.push(look.ident);
+        if look.state == ThreadState::Blocked {
+            all[place].waiters.push(look.ident);
+        }
         all[place].owner = all[place].owner.or(wait.owner);
         all[place].depth = all[place].depth.or(wait.depth);
     }
