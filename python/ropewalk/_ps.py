@@ -11,7 +11,7 @@ from ropewalk._output import complain, flush, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from ropewalk._snapshot import Snapshot, ThreadInfo
 
@@ -134,7 +134,7 @@ def stacks(pid: int, *, as_json: bool = False) -> int:
         say(json.dumps(answer, indent=1))
         return 1 if problem else 0
     say(f"process {pid}: {_tables.clean(_remote.command(pid))}")
-    for thread in snapshot.threads:
+    for thread in with_strangers(snapshot, found):
         for line in thread_lines(snapshot, thread, found.get(thread.ident)):
             say(line)
     for deadlock in snapshot.deadlocks:
@@ -144,6 +144,14 @@ def stacks(pid: int, *, as_json: bool = False) -> int:
         complain(f"ropewalk: {problem}")
         return 1
     return 0
+
+
+def with_strangers(snapshot: Snapshot, found: Mapping[int, _remote.Stack]) -> Iterator[ThreadInfo]:
+    """Yield all threads, and those of which there is nothing but a stack of the program's."""
+    yield from snapshot.threads
+    for ident, stack in found.items():
+        if stack and snapshot.thread(ident) is None:
+            yield _snapshot.stranger(snapshot, ident)
 
 
 def thread_lines(

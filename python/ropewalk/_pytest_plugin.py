@@ -206,10 +206,12 @@ def _who_waits() -> str:
     """Return who waits for what, with all stacks."""
     from ropewalk import _answers, _ps, _tables, inspect
 
-    frames = sys._current_frames()
+    found = {
+        ident: _answers.stack(frame, linecache.getline)
+        for ident, frame in sys._current_frames().items()
+    }
     snapshot = inspect.snapshot()
     lines = [_tables.deadlock_line(snapshot, deadlock) for deadlock in snapshot.deadlocks]
-    for thread in snapshot.threads:
-        stack = _answers.stack(frames.get(thread.ident), linecache.getline)
-        lines += _ps.thread_lines(snapshot, thread, stack)
+    for thread in _ps.with_strangers(snapshot, found):
+        lines += _ps.thread_lines(snapshot, thread, found.get(thread.ident))
     return "\n".join(lines)

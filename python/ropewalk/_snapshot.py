@@ -58,9 +58,10 @@ class ThreadInfo(NamedTuple):
     """A thread, and what it does.
 
     Attributes:
-        ident: as `threading.get_ident()` gives it; 0 for one that never used Ropewalk.
+        ident: as `threading.get_ident()` gives it; 0 for one that never waited for anything of
+            Ropewalk's, unless it is known by a lock that it holds.
         name: its name, if it has one.
-        native_id: the kernel's number for it.
+        native_id: the kernel's number for it; 0 if only its ident is known.
         is_main: whether the process began with it.
         state: `running`, `blocked`, `waiting for the GIL`, `asleep`, `in a system call`,
             `in a foreign lock`, `woken`, `idle` (a thread of Ropewalk's own without work),
@@ -261,6 +262,14 @@ def blocked_on(thread: ThreadInfo) -> Wait | None:
 def is_start(kind: str, made_at: str | None) -> bool:
     """Whether it is what `Thread.start` waits for: the one event without a line of its own."""
     return kind == "Event" and made_at is None
+
+
+def stranger(snapshot: Snapshot, ident: int) -> ThreadInfo:
+    """Return what is known of a thread that Python or a lock knows, and the snapshot does not."""
+    holds = tuple(
+        each.object_id for each in snapshot.objects if each.owner == ident and each.kind != "Thread"
+    )
+    return ThreadInfo(ident, None, 0, False, "unknown", None, holds, 0.0, None, (), 0.0)
 
 
 class UnknownForm(Exception):

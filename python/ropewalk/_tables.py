@@ -83,7 +83,7 @@ def thread_name(thread: ThreadInfo | None, ident: int = 0) -> str:
     """Return a thread's name, or a number."""
     if thread is None:
         return f"thread {ident:#x}"
-    return thread.name or f"thread {thread.native_id}"
+    return thread.name or f"thread {thread.native_id or hex(thread.ident)}"
 
 
 def thing(each: ObjectInfo | Wait) -> str:

@@ -28,6 +28,7 @@ from ropewalk._snapshot import (
     Waits,
     blocked_on,
     read,
+    stranger,
 )
 
 TYPE_CHECKING = False
@@ -84,7 +85,8 @@ def waits(pid: int | None = None) -> list[ThreadInfo]:
 def holders(lock: Any) -> list[ThreadInfo]:  # noqa: ANN401 - locks have no class in common
     """Return the thread that holds a lock of this process, in a list; an empty one if it is free.
 
-    If the one that took a plain Lock has ended, it may be one that has got its number since.
+    If the one that took a plain Lock has ended, it may be one that has got its number since. Of a
+    thread that Ropewalk never met there may be its ident alone.
 
     Args:
         lock: a Lock, an RLock, or a Condition over one of them.
@@ -97,7 +99,8 @@ def holders(lock: Any) -> list[ThreadInfo]:  # noqa: ANN401 - locks have no clas
     _, owner = _ropewalk.lock_owner(lock)
     if owner is None:
         return []
-    return [thread for thread in snapshot().threads if thread.ident == owner]
+    now = snapshot()
+    return [now.thread(owner) or stranger(now, owner)]
 
 
 def find_deadlocks(pid: int | None = None) -> list[Deadlock]:

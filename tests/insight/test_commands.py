@@ -93,6 +93,35 @@ def test_stacks_shows_all_stacks_with_the_waits(tmp_path: Path) -> None:
     assert "sys.stdin.readline()" in blocks["MainThread"]
 
 
+def test_stacks_shows_those_that_ropewalk_never_met(tmp_path: Path) -> None:
+    text = """
+    import _thread
+    lock = threading.Lock(name="held")
+    read_end, write_end = os.pipe()
+    there = []
+    def hold():
+        with lock:
+            there.append(hold)
+            os.read(read_end, 1)
+    def idle():
+        there.append(idle)
+        os.read(read_end, 1)
+    _thread.start_new_thread(hold, ())
+    _thread.start_new_thread(idle, ())
+    until(lambda: len(there) == 2)
+    waiter = threading.Thread(target=lock.acquire, name="waiter", daemon=True)
+    waiter.start()
+    until_blocked(waiter)
+    ready()
+    """
+    with Program(tmp_path, text) as program:
+        told = says(["stacks", program.pid])
+    blocks = told.split("\nThread ")[1:]
+    [holder] = [block for block in blocks if "in hold\n" in block]
+    assert "  holds Lock 'held', for which waiter waits\n" in holder
+    assert len([block for block in blocks if "in idle\n" in block]) == 1
+
+
 def test_a_program_that_keeps_the_gil_still_answers(tmp_path: Path) -> None:
     text = """
     import ctypes

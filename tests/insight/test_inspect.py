@@ -158,6 +158,37 @@ def test_holders_of_locks_that_nobody_waits_for() -> None:
             inspect.holders(other)
 
 
+def test_a_holder_that_ropewalk_never_met() -> None:
+    lock = threading.Lock()
+    read_end, write_end = os.pipe()
+    taken: list[tuple[int, int]] = []
+
+    def hold() -> None:
+        with lock:
+            taken.append((_thread.get_ident(), _thread.get_native_id()))
+            os.read(read_end, 1)
+
+    _thread.start_new_thread(hold, ())
+    until(lambda: taken)
+    [(ident, native_id)] = taken
+    assert [each.ident for each in inspect.holders(lock)] == [ident]
+    waiter = threading.Thread(target=lock.acquire, daemon=True)
+    waiter.start()
+    _blocked(waiter)
+    assert [each.ident for each in inspect.holders(lock)] == [ident]
+    if os.path.exists(f"/proc/self/task/{native_id}/syscall"):
+        # It may still be about to sleep.
+        until(lambda: inspect.holders(lock)[0].native_id == native_id)
+        [holder] = inspect.holders(lock)
+        assert list(holder.holds) == [_thing(lock).object_id]
+        idents = [each.ident for each in inspect.snapshot().threads if each.native_id == native_id]
+        assert idents == [ident]
+    os.write(write_end, b"x")
+    waiter.join()
+    os.close(read_end)
+    os.close(write_end)
+
+
 def test_what_is_the_stdlibs_own_stays_without_a_name() -> None:
     class Jobs(stdlib_queue.Queue[int]):
         pass

@@ -41,7 +41,7 @@ pub(crate) use own_file::OwnFile;
 #[cfg(unix)]
 pub(crate) use poll::{user_id, wait_readable, wait_writable};
 pub(crate) use signals::{SignalMask, without_signals};
-pub(crate) use tasks::{TaskState, task_cpu_ns, task_state, unknown_tasks};
+pub(crate) use tasks::{TaskState, task_cpu_ns, task_state, tasks_of, unknown_tasks};
 pub(crate) use thread::{
     cores, is_main_thread, native_id, other_threads, process_is_new, word as thread_word,
 };

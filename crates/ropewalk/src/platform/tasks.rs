@@ -78,6 +78,55 @@ pub(crate) fn unknown_tasks(_known: &[u64]) -> Vec<(u64, String)> {
     Vec::new()
 }
 
+/// Which of these threads, by their native ids, has which of these words ([`word`](super::word)), where
+/// that can be seen.
+///
+/// A thread's word is an address in its stack's mapping, where the C library keeps what belongs to the
+/// thread; and of one that does not run the kernel tells where in its stack it is.
+#[cfg(target_os = "linux")]
+pub(crate) fn tasks_of(words: &[usize], tasks: &[u64]) -> Vec<(u64, usize)> {
+    if words.is_empty() || tasks.is_empty() {
+        return Vec::new();
+    }
+    let at = |task: &u64| Some((*task, stack_pointer(*task)?));
+    let tasks: Vec<(u64, usize)> = tasks.iter().filter_map(at).collect();
+    let maps = std::fs::read("/proc/self/maps").unwrap_or_default();
+    let mut found = Vec::new();
+    for area in String::from_utf8_lossy(&maps).lines().filter_map(read_area) {
+        let mut words = words.iter().filter(|word| area.contains(word));
+        let mut tasks = tasks.iter().filter(|(_, at)| area.contains(at));
+        // Of stacks that were made in one piece it cannot be told whose is whose.
+        if let (Some(word), None) = (words.next(), words.next())
+            && let (Some((task, at)), None) = (tasks.next(), tasks.next())
+            && at < word
+        {
+            found.push((*task, *word));
+        }
+    }
+    found
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn tasks_of(_words: &[usize], _tasks: &[u64]) -> Vec<(u64, usize)> {
+    Vec::new()
+}
+
+/// Where in its stack a thread is, if it does not run.
+#[cfg(target_os = "linux")]
+fn stack_pointer(native_id: u64) -> Option<usize> {
+    let call = std::fs::read_to_string(format!("/proc/self/task/{native_id}/syscall")).ok()?;
+    // The last one is where its code is.
+    let word = call.split_ascii_whitespace().nth_back(1)?;
+    usize::from_str_radix(word.strip_prefix("0x")?, 16).ok()
+}
+
+/// Reads a line such as `7f10-7f20 rw-p ...`.
+#[cfg(target_os = "linux")]
+fn read_area(line: &str) -> Option<std::ops::Range<usize>> {
+    let (start, end) = line.split_once(' ')?.0.split_once('-')?;
+    Some(usize::from_str_radix(start, 16).ok()?..usize::from_str_radix(end, 16).ok()?)
+}
+
 /// How long the thread with this native id has run on a core, in nanoseconds.
 #[cfg(target_os = "linux")]
 pub(crate) fn task_cpu_ns(native_id: u64) -> Option<u64> {
@@ -110,6 +159,37 @@ mod tests {
         assert_eq!(task_state(me), Some(TaskState::Running));
         assert!(task_cpu_ns(me).is_some_and(|nanos| nanos > 0));
         assert_eq!(task_state(u64::from(u32::MAX)), None);
+    }
+
+    #[cfg(not(ropewalk_portable))]
+    #[test]
+    fn a_thread_that_sleeps_is_known_by_its_word() {
+        use crate::platform::{native_id, thread_word};
+        use std::io::{BufRead, BufReader, Read, Write};
+        let (told, mut tell) = std::io::pipe().unwrap();
+        let (mut goes, go) = std::io::pipe().unwrap();
+        let sleeper = std::thread::spawn(move || {
+            writeln!(tell, "{} {}", native_id(), thread_word()).unwrap();
+            goes.read(&mut [0]).unwrap()
+        });
+        let mut line = String::new();
+        BufReader::new(told).read_line(&mut line).unwrap();
+        let (task, word) = line.trim_end().split_once(' ').unwrap();
+        let (task, word) = (task.parse().unwrap(), word.parse().unwrap());
+        // Not there in every kernel.
+        let is_told = std::fs::metadata(format!("/proc/self/task/{task}/syscall")).is_ok();
+        while is_told && tasks_of(&[word, thread_word()], &[task, native_id()]) != [(task, word)] {
+            std::thread::yield_now();
+        }
+        assert!(tasks_of(&[thread_word()], &[task]).is_empty());
+        drop(go);
+        assert_eq!(sleeper.join().unwrap(), 0);
+    }
+
+    #[test]
+    fn areas_are_read() {
+        assert_eq!(read_area("7f10-7f20 rw-p 00000000 00:00 0"), Some(0x7f10..0x7f20));
+        assert_eq!(read_area(""), None);
     }
 
     #[test]

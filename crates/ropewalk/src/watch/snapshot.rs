@@ -14,7 +14,7 @@ use super::deadlock::{DETECTOR, Everybody, Mode, mode, no_looks};
 use super::monitor::is_to_be_shown;
 use super::pools::{PoolLook, pools};
 use crate::platform::{self, TaskState};
-use crate::primitive::WordMap;
+use crate::primitive::{WordMap, WordSet};
 use crate::wait::{
     Deadlock, Depth, ObjectInfo, ObjectRef, ResourceKind, ThreadRef, WaitView, WaitedFor, Waits,
     current, host, objects, threads,
@@ -69,7 +69,7 @@ impl ThreadState {
 #[derive(Debug, Clone)]
 pub struct ThreadLook {
     /// The word that locks store as their owner: on Linux, Python's `get_ident()`. 0 for a thread
-    /// that never had to do with the runtime.
+    /// that never waited in the runtime, unless it is known by a lock that it holds.
     pub ident: usize,
     /// Its name, if it has one.
     pub name: Option<Arc<str>>,
@@ -168,6 +168,7 @@ pub fn snapshot() -> Snapshot {
         (looks, all)
     };
     look_in_the_kernel(&mut looks);
+    know_by_locks(&mut looks, &all);
     // A thread of the runtime's own that only looks is no part of the picture.
     let me = current();
     looks.retain(|look| look.ident != me.word() || !me.is_leaving());
@@ -285,6 +286,24 @@ fn look_in_the_kernel(looks: &mut Vec<ThreadLook>) {
             if look.state == ThreadState::Unknown || seen == ThreadState::WaitsForHost {
                 look.state = seen;
             }
+        }
+    }
+}
+
+/// Finds those who hold locks among the threads that the runtime never met: to take one that is free
+/// needs no record.
+fn know_by_locks(looks: &mut [ThreadLook], all: &[ObjectLook]) {
+    let known: WordSet = looks.iter().map(|look| look.ident).collect();
+    let of_things = all.iter().filter_map(|object| object.owner);
+    let of_waits = looks.iter().filter_map(|look| look.waits_for.as_ref()?.owner);
+    let owners: WordSet =
+        of_things.chain(of_waits).filter(|owner| !known.contains(owner)).collect();
+    let owners: Vec<usize> = owners.into_iter().collect();
+    let strangers = looks.iter().filter(|look| look.ident == 0).map(|look| look.native_id);
+    let strangers: Vec<u64> = strangers.collect();
+    for (native_id, word) in platform::tasks_of(&owners, &strangers) {
+        if let Some(look) = looks.iter_mut().find(|look| look.native_id == native_id) {
+            look.ident = word;
         }
     }
 }
