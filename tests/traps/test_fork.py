@@ -539,3 +539,28 @@ def test_a_child_can_import_what_a_message_was_importing(pause: float) -> None:
     assert len(told) == 1
     """
     succeeds(_TOOLS + dedent(program), "Event", str(pause))
+
+
+@pytest.mark.parametrize("last", ["timer.join()", ""], ids=["join", "exit"])
+def test_a_fork_in_a_handler_while_a_timer_that_runs_is_waited_for(last: str) -> None:
+    program = """
+    began, goes = threading.Event(), threading.Event()
+    def run():
+        began.set()
+        goes.wait(LIMIT)
+    def handler(number, frame):
+        # What is waited for is over in the child, which goes on and exits.
+        child = os.fork()
+        if child:
+            try:
+                ends_well(child)
+            except BaseException:
+                os._exit(3)
+            goes.set()
+    signal.signal(signal.SIGALRM, handler)
+    timer = threading.Timer(0.001, run)
+    timer.start()
+    assert began.wait(LIMIT)
+    signal.setitimer(signal.ITIMER_REAL, 0.05)
+    """
+    succeeds(_TOOLS + dedent(program) + last, "Lock")

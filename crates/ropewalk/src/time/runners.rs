@@ -220,15 +220,23 @@ pub(crate) fn after_fork_in_parent() {
 
 /// In the child after [`before_fork`] and a fork, before
 /// [`wait::after_fork_in_child`](crate::wait::after_fork_in_child): the timers that waited in the
-/// parent are over here, without having fired.
+/// parent are over here, without having fired, and those whose callbacks ran on another thread.
 #[cfg_attr(not(unix), expect(dead_code, reason = "nobody forks there"))]
 pub(crate) fn after_fork_in_child() {
-    let stopped = STOPPED.lock().take();
-    let forgotten = stopped.map(|(_leader, _standby, mut schedule)| schedule.forget());
-    for (entry, callback) in forgotten.into_iter().flatten() {
+    let Some((_leader, _standby, mut schedule)) = STOPPED.lock().take() else { return };
+    let forgotten = schedule.forget();
+    drop(schedule);
+    for (entry, callback) in forgotten.waiting {
         entry.finish_in_child();
         // It belonged to a thread that is not here. Dropping it could run code of the user, which
         // may not run inside a fork.
         std::mem::forget(callback);
+    }
+    for entry in forgotten.running {
+        if !entry.runs_here() {
+            entry.finish_in_child();
+        }
+        // Its runner, whose share is lost as well, is not here to drop it.
+        std::mem::forget(entry);
     }
 }

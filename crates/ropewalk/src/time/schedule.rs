@@ -34,6 +34,8 @@ pub(super) type Runner = u64;
 /// | a runner | a time | it runs a callback since then; if that takes long, `standby` takes over |
 pub(super) struct Schedule {
     waiting: BTreeMap<Key, (Arc<Entry>, Callback)>,
+    /// Those whose callbacks run, and by whom.
+    running: Vec<(Runner, Arc<Entry>)>,
     last: u64,
     pub(super) leader: Option<Runner>,
     busy_since: Option<u64>,
@@ -46,6 +48,13 @@ pub(super) struct Schedule {
     used_at: u64,
     /// Runners with nothing to do end at once.
     ends: bool,
+}
+
+/// What there was before a fork.
+pub(super) struct Forgotten {
+    pub(super) waiting: Vec<(Arc<Entry>, Callback)>,
+    /// Those whose callbacks ran.
+    pub(super) running: Vec<Arc<Entry>>,
 }
 
 /// What a runner does next.
@@ -75,6 +84,7 @@ impl Schedule {
     pub(super) const fn new() -> Self {
         Self {
             waiting: BTreeMap::new(),
+            running: Vec::new(),
             last: 0,
             leader: None,
             busy_since: None,
@@ -154,7 +164,7 @@ impl Schedule {
     pub(super) fn next(&mut self, me: Runner, now: u64) -> Next {
         if self.leader == Some(me) {
             self.leader_sleeps_until = None;
-            return self.lead(now);
+            return self.lead(me, now);
         }
         // The leader that was busy and overtaken watches from now on, or is one too many.
         if *self.standby.get_or_insert(me) != me {
@@ -163,13 +173,14 @@ impl Schedule {
         self.stand_by(me, now)
     }
 
-    fn lead(&mut self, now: u64) -> Next {
+    fn lead(&mut self, me: Runner, now: u64) -> Next {
         self.busy_since = None;
         match self.next_due() {
             Some(due) if due <= now => {
                 let Some((_, (entry, callback))) = self.waiting.pop_first() else {
                     return Next::End;
                 };
+                self.running.push((me, entry.clone()));
                 self.busy_since = Some(now);
                 self.used_at = now;
                 let wants = self.next_due().map_or(Wants::Nobody, |due| self.watch(due));
@@ -201,6 +212,7 @@ impl Schedule {
 
     /// The callback of `me` is over.
     pub(super) fn is_done(&mut self, me: Runner) {
+        self.running.retain(|(runner, _)| *runner != me);
         if self.leader == Some(me) {
             self.busy_since = None;
         }
@@ -237,7 +249,7 @@ impl Schedule {
             Some(at) if at <= now => {
                 self.standby = None;
                 self.leader = Some(me);
-                self.lead(now)
+                self.lead(me, now)
             }
             Some(at) => {
                 self.standby_sleeps_until = at;
@@ -254,12 +266,13 @@ impl Schedule {
         }
     }
 
-    /// The child of a fork has neither runners nor timers; returns what waited.
-    pub(super) fn forget(&mut self) -> Vec<(Arc<Entry>, Callback)> {
-        let waiting = std::mem::take(&mut self.waiting);
-        let last = self.last;
-        *self = Self::new();
+    /// The child of a fork has neither runners nor timers.
+    pub(super) fn forget(&mut self) -> Forgotten {
+        let Self { waiting, running, last, .. } = std::mem::replace(self, Self::new());
         self.last = last;
-        waiting.into_values().collect()
+        Forgotten {
+            waiting: waiting.into_values().collect(),
+            running: running.into_iter().map(|(_, entry)| entry).collect(),
+        }
     }
 }

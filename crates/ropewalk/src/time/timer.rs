@@ -39,7 +39,8 @@ use crate::wait::{
 ///
 /// # Interruption
 /// A blocked `join` runs the host's signal handlers and ends if one of them raised. In the child of
-/// a fork the timers that waited in the parent are over, without having fired.
+/// a fork the timers that waited in the parent are over, without having fired, and those whose
+/// callbacks ran on other threads, as these are not there.
 pub struct Timer {
     interval: Duration,
     /// Until it is started. Its lock is taken before the schedule's: whoever cancels the timer finds
@@ -110,6 +111,11 @@ impl Entry {
     /// The callback runs, on this thread.
     pub(super) fn begin(&self) {
         self.runner.store(thread_word(), Ordering::Relaxed);
+    }
+
+    /// Whether its callback runs on the calling thread.
+    pub(super) fn runs_here(&self) -> bool {
+        self.runner.load(Ordering::Relaxed) == thread_word()
     }
 
     /// It is over: notifies the joiners, which the caller wakes. If it was started this is called
