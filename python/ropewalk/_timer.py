@@ -29,6 +29,8 @@ __name__ = "threading"
 # A due moment that is over.
 _NOW = 0.0
 
+_start_thread = Thread.start
+
 
 class _Finished(Event):
     """A timer's `finished`: setting it by hand ends the timer as `cancel()` does."""
@@ -101,6 +103,9 @@ class Timer(Thread):
 
     def _ropewalk_fits_the_wheel(self) -> bool:
         kind = type(self)
+        # Who replaces it wants to see all threads that start.
+        if Thread.start is not _start_thread:
+            return False
         if kind is not Timer and not (
             kind._bootstrap is Thread._bootstrap
             and kind._bootstrap_inner is Thread._bootstrap_inner

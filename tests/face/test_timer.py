@@ -209,6 +209,24 @@ def test_run_overridden_on_the_instance(threading: ModuleType) -> None:
     assert ran == ["its own", "the other's"]
 
 
+def test_who_replaces_start_sees_timers(
+    threading: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[object] = []
+    own_start = threading.Thread.start
+
+    def start(thread: object) -> None:
+        started.append(thread)
+        own_start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    timer = threading.Timer(0.001, int)
+    timer.start()
+    timer.join(LIMIT)
+    assert not timer.is_alive()
+    assert started == [timer]
+
+
 def test_run_called_by_hand(threading: ModuleType) -> None:
     called: list[int] = []
     threading.Timer(0.01, called.append, [1]).run()
