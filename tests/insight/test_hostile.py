@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ropewalk import inspect
 from tests.deadlock.programs import run
 from tests.face.programs import LIMIT, environment
 from tests.insight.programs import ROOT, Program, ropewalk, says
@@ -421,3 +422,28 @@ def test_a_program_without_file_descriptors_answers_when_it_has_some_again(
         answer = b"".join(iter(lambda: client.recv(1 << 16), b""))
         assert json.loads(answer)["threads"]
         assert program.end() == (0, "", "")
+
+
+def test_after_a_fork_it_answers_though_the_main_thread_is_in_a_long_call(tmp_path: Path) -> None:
+    text = """
+    reads, writes = os.pipe()
+    def fork():
+        ready()
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        os.waitpid(child, 0)
+        ready()
+        os.write(writes, b"0")
+    threading.Thread(target=fork).start()
+    os.read(reads, 1)
+    """
+    with Program(tmp_path, text) as program:
+        assert inspect.snapshot(program.pid).threads
+        assert program.process.stdin is not None
+        assert program.process.stdout is not None
+        program.process.stdin.write("\n")
+        program.process.stdin.flush()
+        assert program.process.stdout.readline() == "ready\n"
+        assert inspect.snapshot(program.pid).threads
+        assert program.end()[0] == 0

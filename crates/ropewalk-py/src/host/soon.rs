@@ -19,8 +19,9 @@ static CALLED_AT: AtomicUsize = AtomicUsize::new(0);
 /// How often it was too early.
 static TRIES: AtomicUsize = AtomicUsize::new(0);
 
-/// Then it is done all the same: each look costs something as long as the call goes on.
-const MOST_TRIES: usize = 1000;
+/// Then it is done all the same: each look costs something as long as the call goes on. Python looks up
+/// to 32 times between two instructions.
+const MOST_TRIES: usize = 32_000;
 
 /// Notes the call of a function of C's that is about to ask for something: a fork.
 pub(crate) fn note_call(_py: Python<'_>) {
@@ -35,8 +36,12 @@ pub(crate) fn note_call(_py: Python<'_>) {
 
 /// Has `work` be done once the call that was noted has returned to Python's code: functions of a
 /// program that a fork calls come before that. The last one stays; one that cannot be kept, as Python has
-/// too many, is left out.
+/// too many, is left out. In another thread than the main one it is done at once: the main thread may be
+/// in a call that does not end, and Python warns of threads there in any case.
 pub(super) fn soon(work: fn()) {
+    if !ropewalk::wait::current().is_main() {
+        return work();
+    }
     WORK.store(work as *mut c_void, Ordering::Relaxed);
     TRIES.store(0, Ordering::Relaxed);
     call_soon();

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// The native ids of the last that said so; 0 where there is none.
-static LAST: [AtomicU64; 16] = [const { AtomicU64::new(0) }; 16];
+static LAST: [AtomicU64; 64] = [const { AtomicU64::new(0) }; 64];
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 /// How long a fork waits for them at most: one may have been preempted, on a machine that is busy.
