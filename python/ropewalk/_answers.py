@@ -7,6 +7,7 @@ here does: it reads no files, and imports nothing.
 from __future__ import annotations
 
 import sys
+from _json import encode_basestring_ascii as _quoted  # All of `json` takes longer to import.
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,19 +68,3 @@ def _read_before(file: str, line: int, _: dict[str, Any]) -> str:
     except Exception:
         # Anybody may put anything there.
         return ""
-
-
-class _Escapes(dict[int, "int | str"]):
-    """What stands for a character in a text of JSON."""
-
-    def __missing__(self, code: int) -> int | str:
-        # A file may have a name that is no Unicode, of which Python makes half a pair.
-        is_plain = code >= 0x20 and not 0xD800 <= code <= 0xDFFF
-        return code if is_plain else f"\\u{code:04x}"
-
-
-_ESCAPES = _Escapes({ord('"'): '\\"', ord("\\"): "\\\\"})
-
-
-def _quoted(text: str) -> str:
-    return f'"{text.translate(_ESCAPES)}"'

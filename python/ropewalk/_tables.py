@@ -184,7 +184,7 @@ def groups(snapshot: Snapshot) -> list[list[ThreadInfo]]:
         if thread.ident in lost or thread.is_main:
             key = (thread.native_id, thread.ident)
         elif wait is not None:
-            key = (thread.state, wait.kind, wait.object_id, woken_for(thread, wait))
+            key = (thread.state, wait.kind, wait.object_id, wait.owner == thread.ident)
         found.setdefault(key, []).append(thread)
     return sorted(found.values(), key=lambda group: (group[0].ident not in lost, -_longest(group)))
 

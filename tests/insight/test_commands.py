@@ -351,7 +351,7 @@ def test_a_deadlock_is_told_once_however_often_it_is_looked_at(tmp_path: Path) -
     with Program(tmp_path, text, "--deadlock=report") as program:
         assert program.process.stderr is not None
         assert "all 3 threads wait" in program.process.stderr.readline()
-        assert not inspect.find_deadlocks(program.pid)[0].cycle
+        until(lambda: inspect.find_deadlocks(program.pid))
         for _ in range(100):
             _remote.stacks(program.pid)
         program.process.kill()

@@ -69,7 +69,7 @@ fn find_file_at() -> usize {
     let mut place = std::mem::offset_of!(ffi::PyObject, ob_type);
     // SAFETY: a type's list of members ends with one that has no name, and is never changed.
     unsafe {
-        let mut member = (*&raw const ffi::PyCode_Type).tp_members;
+        let mut member = ffi::PyCode_Type.tp_members;
         while let Some(each) = member.as_ref().filter(|each| !each.name.is_null()) {
             if CStr::from_ptr(each.name) == c"co_filename" {
                 place = each.offset.cast_unsigned();

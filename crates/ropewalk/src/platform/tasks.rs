@@ -178,7 +178,7 @@ mod tests {
         let (task, word) = (task.parse().unwrap(), word.parse().unwrap());
         // Not there in every kernel.
         let is_told = std::fs::metadata(format!("/proc/self/task/{task}/syscall")).is_ok();
-        while is_told && tasks_of(&[word, thread_word()], &[task, native_id()]) != [(task, word)] {
+        while is_told && tasks_of(&[word], &[native_id(), task]) != [(task, word)] {
             std::thread::yield_now();
         }
         assert!(tasks_of(&[thread_word()], &[task]).is_empty());

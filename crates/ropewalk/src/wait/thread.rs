@@ -97,6 +97,8 @@ pub struct WaitView<'a> {
     /// Whether a waker has chosen this thread, or the wait was refused: it is about to go on. Or it
     /// runs handlers.
     pub notified: bool,
+    /// The same, but for one that runs handlers and has its place still.
+    pub(crate) is_over: bool,
     /// Whether its wait cannot be refused by others any more: it was notified, and waits for the
     /// lock that it needs next.
     pub moved: bool,
@@ -376,6 +378,7 @@ impl ThreadInfo {
         }
         // SAFETY: the node lives as long as the record.
         let standing = unsafe { &*record.node }.standing();
+        let is_over = record.refused || matches!(standing, Standing::Notified(_) | Standing::Gone);
         look(Some(WaitView {
             what,
             // SAFETY: null, or alive as long as the queue that the record's node is in.
@@ -383,9 +386,8 @@ impl ThreadInfo {
             deadline: record.deadline,
             since: record.since,
             serial: record.serial,
-            notified: record.refused
-                || begun == IN_HANDLERS
-                || matches!(standing, Standing::Notified(_) | Standing::Gone),
+            notified: is_over || begun == IN_HANDLERS,
+            is_over,
             moved: standing == Standing::Moved,
         }))
     }

@@ -3,8 +3,8 @@
 //! There is one table of pairs: which lock was taken while which was held, and where. A pair that
 //! comes up in both orders is told, once for all pairs that are called the same: those of locks that
 //! were made at the same lines. A wait for a lock counts when it begins: in a deadlock it never ends.
-//! A lock that is only tried (`acquire(blocking=False)`) waits
-//! for nobody: it is held afterwards, but to take it makes no pair.
+//! A lock that is only tried (`acquire(blocking=False)`) waits for nobody: it is held afterwards, but
+//! to take it makes no pair.
 //!
 //! A pair that is always taken under a third lock cannot deadlock and is told all the same; so are
 //! longer cycles not. Both are what users of such checks are used to.
@@ -121,8 +121,8 @@ pub fn checks_lock_order() -> bool {
     held::notes(held::ORDER)
 }
 
-/// The calling thread has taken a lock while it `held` others, or is about to wait for it; returns the inversions that this
-/// showed.
+/// The calling thread has taken a lock while it `held` others, or is about to wait for it; returns the
+/// inversions that this showed.
 pub(super) fn taken(held: &[Held], inner: &Arc<Taken>) -> Vec<Inversion> {
     let mut found = Vec::new();
     // What did not wait makes no order. A lock that is taken again is no pair with anything that

@@ -26,7 +26,7 @@ use crate::wait::{
 pub enum ThreadState {
     /// It runs, or could and waits for a core.
     Running,
-    /// It waits for a thing of ours: [`ThreadLook::waits_for`].
+    /// It waits for a thing of ours: [`ThreadLook::waits_for`]. Meanwhile it may run handlers.
     Blocked,
     /// It was woken and is about to go on: [`ThreadLook::waits_for`] is what it waited for.
     Woken,
@@ -218,7 +218,7 @@ fn look_at_thread(thread: &ThreadRef) -> ThreadLook {
         None if thread.is_leaving() && !thread.is_background() => (ThreadState::Ending, None),
         None => (ThreadState::Unknown, None),
         Some(wait) if wait.what.is_internal() => (ThreadState::Idle, None),
-        Some(wait) if wait.notified => (ThreadState::Woken, Some(look_at_wait(&wait))),
+        Some(wait) if wait.is_over => (ThreadState::Woken, Some(look_at_wait(&wait))),
         Some(wait) => (ThreadState::Blocked, Some(look_at_wait(&wait))),
     });
     ThreadLook {
