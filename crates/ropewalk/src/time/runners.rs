@@ -229,8 +229,9 @@ pub(crate) fn after_fork_in_child() {
     for (entry, callback) in forgotten.waiting {
         entry.finish_in_child();
         // It belonged to a thread that is not here. Dropping it could run code of the user, which
-        // may not run inside a fork.
-        std::mem::forget(callback);
+        // may not run inside a fork; and the entry, if it is the last that is left of the timer, takes
+        // a lock that is held for the fork.
+        std::mem::forget((entry, callback));
     }
     for entry in forgotten.running {
         if !entry.runs_here() {
