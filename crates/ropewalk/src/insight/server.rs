@@ -387,6 +387,10 @@ pub(crate) fn before_fork() {
     };
     let had_thread = server.is_some();
     let ended = server.map(Server::end);
+    if had_thread {
+        // It has ended, and the system may still count it.
+        platform::wait_until_left();
+    }
     let mut state = SERVER.lock();
     if let Some((_, socket)) = ended {
         *state = socket.map_or(State::Wanted, State::Bound);
