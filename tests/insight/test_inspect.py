@@ -6,6 +6,7 @@ import _thread
 import gc
 import os
 import queue as stdlib_queue
+import signal
 import threading as stdlib
 import time
 from typing import TYPE_CHECKING
@@ -104,6 +105,48 @@ def test_a_notified_waiter_waits_for_its_lock_from_then_on(
     assert (of["changed"].number, of["its lock"].number) == (1, 1)
     assert of["changed"].total >= (notify_ns - asleep_ns) / 1e9
     assert of["its lock"].total >= kept_ns / 1e9
+
+
+@pytest.mark.parametrize("kind", ["Lock", "Queue.get", "Semaphore", "Event"])
+def test_who_runs_a_handler_in_a_wait_is_blocked(kind: str) -> None:
+    main = threading.get_ident()
+    asked, seen = threading.Event(), list[inspect.ThreadInfo | None]()
+    lock, event, semaphore = threading.Lock(), threading.Event(), threading.Semaphore(0)
+    items = queue.Queue[int]()
+    lock.acquire()
+    waits: dict[str, Callable[[], object]] = {
+        "Lock": lock.acquire,
+        "Queue.get": items.get,
+        "Semaphore": semaphore.acquire,
+        "Event": event.wait,
+    }
+
+    def look() -> None:
+        asked.wait()
+        seen.append(inspect.snapshot().thread(main))
+
+    def handler(*_: object) -> None:
+        asked.set()
+        until(lambda: seen)
+        lock.release()
+        items.put(1)
+        semaphore.release()
+        event.set()
+
+    looker = threading.Thread(target=look)
+    looker.start()
+    before = signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.05)
+    try:
+        waits[kind]()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    looker.join()
+    [me] = seen
+    assert me is not None
+    assert me.state == "blocked"
+    assert me.waits_for is not None
+    assert me.waits_for.kind == kind
 
 
 def test_things_that_are_waited_for_in_turn_are_counted_each() -> None:

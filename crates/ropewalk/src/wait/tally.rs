@@ -198,12 +198,14 @@ fn plus(cell: &AtomicU64, more: u64) {
 }
 
 impl ThreadTally {
-    pub(super) const fn new() -> Self {
+    pub(super) fn new() -> Self {
+        // Each thread begins elsewhere: there may be many that wait once.
+        static BEGINS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         Self {
             kinds: [const { (AtomicU64::new(0), AtomicU64::new(0)) }; KINDS],
             host: AtomicU64::new(0),
             woke: AtomicU64::new(0),
-            short: AtomicU32::new(0),
+            short: AtomicU32::new(BEGINS.fetch_add(1, Ordering::Relaxed)),
             last: (AtomicU64::new(0), AtomicU64::new(0), AtomicU32::new(0)),
             #[cfg(not(loom))]
             flow: AtomicU64::new(0),
@@ -421,6 +423,17 @@ mod tests {
                 "{things}: {samples:?}"
             );
         }
+    }
+
+    #[test]
+    fn of_threads_that_wait_once_one_in_eight_is_sampled() {
+        let is_measured = |_: &u32| {
+            let thread = ThreadTally::new();
+            thread.weigh(true, now(), None, false) == Some(SAMPLE)
+        };
+        // Other tests make threads as well.
+        let samples = (0..1_000 * SAMPLE).filter(is_measured).count();
+        assert!((800..1_200).contains(&samples), "{samples}");
     }
 
     #[test]

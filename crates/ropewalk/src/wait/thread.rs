@@ -97,7 +97,7 @@ pub struct WaitView<'a> {
     /// Whether a waker has chosen this thread, or the wait was refused: it is about to go on. Or it
     /// runs handlers.
     pub notified: bool,
-    /// The same, but for one that runs handlers and has its place still.
+    /// The same, but for one that runs handlers and will wait for it again.
     pub(crate) is_over: bool,
     /// Whether its wait cannot be refused by others any more: it was notified, and waits for the
     /// lock that it needs next.
@@ -378,7 +378,10 @@ impl ThreadInfo {
         }
         // SAFETY: the node lives as long as the record.
         let standing = unsafe { &*record.node }.standing();
-        let is_over = record.refused || matches!(standing, Standing::Notified(_) | Standing::Gone);
+        let runs_handlers = begun == IN_HANDLERS;
+        // Who runs handlers may stand aside meanwhile.
+        let is_gone = standing == Standing::Gone && !runs_handlers;
+        let is_over = record.refused || is_gone || matches!(standing, Standing::Notified(_));
         look(Some(WaitView {
             what,
             // SAFETY: null, or alive as long as the queue that the record's node is in.
@@ -386,7 +389,7 @@ impl ThreadInfo {
             deadline: record.deadline,
             since: record.since,
             serial: record.serial,
-            notified: is_over || begun == IN_HANDLERS,
+            notified: is_over || runs_handlers,
             is_over,
             moved: standing == Standing::Moved,
         }))
