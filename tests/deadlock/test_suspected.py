@@ -88,6 +88,41 @@ print("end", len([text for text in told if "possible" in text]))
     assert "holds Lock made at program.py:5, which 'two' waits for:" in text
 
 
+def test_one_that_comes_again_is_told_again(tmp_path: Path) -> None:
+    text = """
+import threading
+from ropewalk import _ropewalk
+from tests.traps.ways import until, until_blocked
+_ropewalk.set_suspect_grace(0.1)
+a, b = threading.Lock(), threading.Lock()
+both, again = threading.Barrier(2), threading.Barrier(3)
+def cross(one, other):
+    for _ in range(2):
+        one.acquire()
+        both.wait()
+        other.acquire()
+        again.wait()
+        again.wait()
+threads = [threading.Thread(target=cross, args=each) for each in ((a, b), (b, a))]
+for thread in threads:
+    thread.start()
+for round in (1, 2):
+    until(lambda: len([text for text in told if "possible" in text]) == round)
+    # Each has one by then, and gets the other's.
+    a.release()
+    b.release()
+    again.wait()
+    a.release()
+    b.release()
+    again.wait()
+for thread in threads:
+    thread.join(20)
+"""
+    done = run(tmp_path, _TELL + text)
+    assert done.returncode == 0
+    assert done.stderr.count("possible deadlock") == 2
+
+
 def test_a_thread_that_waits_for_itself_while_others_run(tmp_path: Path) -> None:
     done = run(
         tmp_path,

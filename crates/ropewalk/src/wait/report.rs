@@ -23,6 +23,8 @@ pub struct Link {
     pub owner: Option<usize>,
     /// How long the thread has waited, in nanoseconds.
     pub waited_ns: u64,
+    /// When its wait began: with the thread and the resource the same for as long as it waits.
+    pub(crate) since: u64,
 }
 
 impl Link {
@@ -39,6 +41,7 @@ impl Link {
                 |object| object.made_at().map(|at| at.to_string()),
             ),
             owner: what.owner(),
+            since: wait.since,
             waited_ns: wait.waited_ns(),
         }
     }
@@ -142,6 +145,7 @@ mod tests {
             made_at: None,
             owner: Some(me.word()),
             waited_ns: 0,
+            since: 0,
         };
         let links = vec![link(ResourceKind::Thread), link(ResourceKind::RLock)];
         let deadlock = Deadlock { links, cycle: true, certain: true };

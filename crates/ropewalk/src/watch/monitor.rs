@@ -51,8 +51,8 @@ pub(super) struct Known {
     told: bool,
 }
 
-/// A thread, and what it waits for.
-type Wait = (usize, usize);
+/// A thread, what it waits for, and since when: it may wait for the same once more.
+type Wait = (usize, usize, u64);
 
 const NEVER: u64 = u64::MAX;
 const SHORTEST_PAUSE: u64 = 100_000_000;
@@ -242,7 +242,7 @@ fn look() {
 }
 
 fn waits_of(deadlock: &Deadlock) -> Vec<Wait> {
-    let wait = |link: &Link| (link.thread.word(), link.resource);
+    let wait = |link: &Link| (link.thread.word(), link.resource, link.since);
     let mut waits: Vec<Wait> = deadlock.links.iter().map(wait).collect();
     waits.sort_unstable();
     waits
@@ -256,9 +256,10 @@ fn age_of(deadlock: &Deadlock) -> u64 {
 /// Whether each of these threads still waits for the same. A deadlock of all threads lasts as well
 /// while one that is not in it runs for a moment: one that answers who looks at the program.
 fn goes_on(waits: &[Wait]) -> bool {
-    waits.iter().all(|(word, resource)| {
-        let same =
-            |wait: Option<WaitView<'_>>| wait.is_some_and(|wait| wait.what.id() == *resource);
+    waits.iter().all(|(word, resource, since)| {
+        let same = |wait: Option<WaitView<'_>>| {
+            wait.is_some_and(|wait| wait.what.id() == *resource && wait.since == *since)
+        };
         find_by_word(*word).is_some_and(|thread| thread.look(same))
     })
 }
@@ -276,6 +277,7 @@ pub(super) fn is_to_be_shown(deadlock: &Deadlock) -> bool {
         || age_of(deadlock) >= GRACE_NS.load(Ordering::Relaxed)
             && (deadlock.links.len() > 1
                 || REPORTER.get().is_none()
+                || mode() == Mode::Off
                 || verdict(&waits_of(deadlock)) == Some(true))
 }
 
