@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import socket
@@ -216,17 +217,42 @@ def _frame(row: list[Any], folder: str) -> tuple[str, int, str, str]:
     return str(file), int(line), str(function), str(source)
 
 
+# What is larger was not written by people.
+_LARGEST = 10_000_000
+_WIDEST = 500
+
+
 def _source(path: str, line: int) -> str:
     """Return a line of a program's file, or an empty string.
 
     It is read here: the program would give its GIL up for that, and may not have it again soon.
     """
-    import linecache
-
-    # Whatever else has such a name could keep us waiting.
-    if not (os.path.isabs(path) and os.path.isfile(path)):
+    try:
+        lines = _lines(path) if os.path.isabs(path) else []
+    except Exception:
+        # The program may have any name for its code, and any file of that name.
         return ""
-    return linecache.getline(path, line).strip()
+    return lines[line - 1].strip()[:_WIDEST] if 0 < line <= len(lines) else ""
+
+
+@functools.cache
+def _lines(path: str) -> list[str]:
+    import linecache
+    import zipfile
+
+    # Whatever else has such a name, or no size, could keep us waiting.
+    if os.path.isfile(path):
+        return linecache.getlines(path) if 0 < os.path.getsize(path) <= _LARGEST else []
+    archive = os.path.dirname(path)
+    while not os.path.exists(archive):
+        archive = os.path.dirname(archive)
+    if not (os.path.isfile(archive) and zipfile.is_zipfile(archive)):
+        return []
+    with zipfile.ZipFile(archive) as files:
+        member = os.path.relpath(path, archive).replace(os.sep, "/")
+        if files.getinfo(member).file_size > _LARGEST:
+            return []
+        return files.read(member).decode(errors="replace").splitlines()
 
 
 def _folder_of(pid: int) -> str:

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import stat
+import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -148,6 +149,18 @@ def test_a_program_that_keeps_the_gil_still_answers(tmp_path: Path) -> None:
         # It asks for the GIL again every few milliseconds.
         assert states in (["waiting for the GIL"], ["running"])
         assert program.end()[0] == 0
+
+
+def test_sources_in_a_zip_are_read_and_what_is_no_source_is_not(tmp_path: Path) -> None:
+    archive, large = tmp_path / "app.zip", tmp_path / "large.py"
+    with zipfile.ZipFile(archive, "w") as files:
+        files.writestr("package/module.py", "first\n  second\n")
+    with large.open("wb") as file:
+        file.truncate(1 << 30)
+    inside = str(archive / "package" / "module.py")
+    assert [_remote._source(inside, line) for line in (1, 2, 3)] == ["first", "second", ""]
+    for path in (inside + "x", str(large), "/proc/self/status", "/no/such", "", "\0"):
+        assert _remote._source(path, 1) == ""
 
 
 def test_the_sources_are_read_by_the_one_who_asks(tmp_path: Path) -> None:
