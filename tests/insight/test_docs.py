@@ -20,16 +20,20 @@ def _program(page: str) -> str:
     return found[1]
 
 
-def test_the_program_that_hangs_hangs_as_shown(tmp_path: Path) -> None:
-    path = tmp_path / "shop.py"
-    path.write_text(_program("hangs.md"))
-    with subprocess.Popen(
-        [sys.executable, "-m", "ropewalk", "run", path],
+def _run(*words: str | Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "ropewalk", "run", *words],
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
         env=environment(),
-    ) as process:
+    )
+
+
+def test_the_program_that_hangs_hangs_as_shown(tmp_path: Path) -> None:
+    path = tmp_path / "shop.py"
+    path.write_text(_program("hangs.md"))
+    with _run(path) as process:
         try:
             assert process.stderr is not None
             told = process.stderr.readline()
@@ -51,13 +55,7 @@ def test_the_order_of_its_locks_is_told_as_shown(tmp_path: Path) -> None:
     found = re.search(r"^\$ .*--lock-order shop.py\n(.*?)```", page, re.DOTALL | re.MULTILINE)
     assert found is not None
     shown = found[1].replace("/home/me", str(tmp_path)).splitlines(keepends=True)
-    with subprocess.Popen(
-        [sys.executable, "-m", "ropewalk", "run", "--lock-order", path],
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(),
-    ) as process:
+    with _run("--lock-order", path) as process:
         try:
             assert process.stderr is not None
             told = [process.stderr.readline() for _ in shown]
