@@ -200,13 +200,14 @@ unsafe fn count_turn(
     // SAFETY: the caller's. Only who moves the node writes these two, and nobody can any more.
     let (began, lock) = unsafe { ((*record).since, (*record).object) };
     let until = (began != since).then_some(began);
+    let short = me.tally.turn(since, goes_on);
     if let Some(object) = object {
-        me.tally.count(object, since, until, goes_on);
+        me.tally.count(object, (since, until), goes_on, short);
         if is_exact() {
             observer().waited(me, object.kind(), Some(object), since, until);
         }
     } else if request.what.is_passing() {
-        me.tally.count_passing(request.what.kind(), since, goes_on);
+        me.tally.count_passing(request.what.kind(), since, goes_on, short);
     } else if is_exact() {
         observer().waited(me, request.what.kind(), None, since, until);
     }
@@ -219,7 +220,7 @@ unsafe fn count_turn(
         // SAFETY: as above.
         None => unsafe { &*next.queue.make_object(next.what) },
     };
-    me.tally.count(lock, began, None, false);
+    me.tally.count(lock, (began, None), false, short);
     if is_exact() {
         observer().waited(me, lock.kind(), Some(lock), began, None);
     }

@@ -12,10 +12,11 @@ use std::task::Waker;
 
 use super::object::{self, ObjectInfo, ObjectRef};
 use super::runtime::Resource;
+use super::tally::Clock;
 use super::thread::{QUEUED, ThreadRef};
 use super::wakes::{WakeList, Woken};
 use crate::primitive::{
-    AtomicBool, AtomicU32, AtomicUsize, Ordering, ShortGuard, ShortLock, const_unless_loom, now,
+    AtomicBool, AtomicU32, AtomicUsize, Ordering, ShortGuard, ShortLock, const_unless_loom,
 };
 
 /// What a wake says: how the waker left things.
@@ -556,7 +557,9 @@ impl WaitQueue {
             if !target_ready() {
                 return None;
             }
-            let at = now();
+            let mut clock = Clock::now();
+            // SAFETY: null, or alive as long as the queue, which we borrow.
+            let objects = unsafe { (from.object().as_ref(), to.object().as_ref()) };
             while count < most && !from.is_empty() {
                 count += 1;
                 // SAFETY: nodes in the list are alive (invariant 2); we hold its lock.
@@ -570,6 +573,7 @@ impl WaitQueue {
                         // owner keeps it; `target` is the queue that outlives its wait.
                         unsafe { to.push(target, node, false) };
                         node.state.store(MOVED, Ordering::Relaxed);
+                        let at = thread.tally.moved_at(node.since(), objects, &mut clock);
                         // SAFETY: `next_lock` outlives the wait.
                         unsafe { thread.redirect(node, what, to.object(), at) };
                     }

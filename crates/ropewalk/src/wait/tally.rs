@@ -165,6 +165,45 @@ fn is_sample(number: u32) -> bool {
     (number / SAMPLE).wrapping_mul(0x9e37_79b9) >> (u32::BITS - SAMPLE.ilog2()) == number % SAMPLE
 }
 
+/// What becomes of a turn of a wait if it is a short one for what was often waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Short {
+    /// It is measured, and stands for so many.
+    Measured(u32),
+    /// Another one stands for it.
+    Skipped,
+}
+
+impl Short {
+    /// For how many waits the turn stands; `None` if it is not measured.
+    fn weight(self, is_hot: bool, since: u64, until: Option<u64>) -> Option<u32> {
+        if !is_hot || is_exact() || !is_short(since, until) {
+            return Some(1);
+        }
+        match self {
+            Self::Measured(weight) => Some(weight),
+            Self::Skipped => None,
+        }
+    }
+}
+
+/// The time of something that happens to many waits at once.
+#[derive(Debug)]
+pub(super) struct Clock {
+    coarse: u64,
+    exact: Option<u64>,
+}
+
+impl Clock {
+    pub(super) fn now() -> Self {
+        Self { coarse: now_coarse(), exact: None }
+    }
+
+    fn exact(&mut self) -> u64 {
+        *self.exact.get_or_insert_with(now)
+    }
+}
+
 /// The waits of one thread. Written by that thread alone, so a load and a store will do.
 #[derive(Debug)]
 pub(super) struct ThreadTally {
@@ -173,8 +212,8 @@ pub(super) struct ThreadTally {
     host: AtomicU64,
     /// When its sleep ended, where that is measured.
     woke: AtomicU64,
-    /// How many short waits for things that are often waited for there were.
-    short: AtomicU32,
+    /// The number of the next wait, which says whether it is measured if it is a short one.
+    turn: AtomicU32,
     /// The last wait that was counted: when it began, its length, and its weight.
     last: (AtomicU64, AtomicU64, AtomicU32),
     /// The number of the wake that ended, or will end, its wait; 0 for none. A trace's business.
@@ -205,7 +244,7 @@ impl ThreadTally {
             kinds: [const { (AtomicU64::new(0), AtomicU64::new(0)) }; KINDS],
             host: AtomicU64::new(0),
             woke: AtomicU64::new(0),
-            short: AtomicU32::new(BEGINS.fetch_add(1, Ordering::Relaxed)),
+            turn: AtomicU32::new(BEGINS.fetch_add(1, Ordering::Relaxed)),
             last: (AtomicU64::new(0), AtomicU64::new(0), AtomicU32::new(0)),
             #[cfg(not(loom))]
             flow: AtomicU64::new(0),
@@ -217,15 +256,55 @@ impl ThreadTally {
         self.woke.store(now(), Ordering::Relaxed);
     }
 
-    /// A wait for `object` that began at `since` is over, now or `until` then; `goes_on` if it was not the
-    /// first turn.
+    /// A turn of a wait is over that began at `since`; `goes_on` if it was not the first. Says how it, or
+    /// the parts that it is made of, are to be counted.
     ///
     /// A look at a good clock costs more than all the rest together, and threads that hand each
     /// other things wait a million times a second. So of short waits for what was often waited for
     /// one in eight is measured, and stands for eight. A clock that moves every few milliseconds is
     /// enough to tell which waits are long.
-    pub(super) fn count(&self, object: &ObjectInfo, since: u64, until: Option<u64>, goes_on: bool) {
-        let Some(weight) = self.weigh(object.is_hot(), since, until, goes_on) else { return };
+    pub(super) fn turn(&self, since: u64, goes_on: bool) -> Short {
+        if goes_on {
+            // As its first turn.
+            return match self.counted(since) {
+                Some(counted) => Short::Measured(counted.weight),
+                None => Short::Skipped,
+            };
+        }
+        let number = self.turn.load(Ordering::Relaxed);
+        self.turn.store(number.wrapping_add(1), Ordering::Relaxed);
+        if is_sample(number) { Short::Measured(SAMPLE) } else { Short::Skipped }
+    }
+
+    /// When the wait that this thread is in was moved on from `from` to `to`, of which it is known what
+    /// there is to know: the time now, as exactly as it will be counted ([`turn`](Self::turn)). Any
+    /// thread may ask.
+    pub(super) fn moved_at(
+        &self,
+        since: u64,
+        (from, to): (Option<&ObjectInfo>, Option<&ObjectInfo>),
+        clock: &mut Clock,
+    ) -> u64 {
+        let is_hot = |object: Option<&ObjectInfo>| object.is_some_and(ObjectInfo::is_hot);
+        let is_skipped = is_hot(from)
+            && is_hot(to)
+            && !is_exact()
+            && !is_sample(self.turn.load(Ordering::Relaxed))
+            && is_short(since, Some(clock.coarse));
+        // The coarse clock may be behind, and it has to be another time than that of its beginning.
+        if is_skipped { clock.coarse.max(since + 1) } else { clock.exact() }
+    }
+
+    /// A wait for `object` that began at `since` is over, now or `until` then; `goes_on` if it was not the
+    /// first turn.
+    pub(super) fn count(
+        &self,
+        object: &ObjectInfo,
+        (since, until): (u64, Option<u64>),
+        goes_on: bool,
+        short: Short,
+    ) {
+        let Some(weight) = short.weight(object.is_hot(), since, until) else { return };
         object.see();
         let end = until.unwrap_or_else(now);
         let turn = self.add(object.kind(), since, goes_on, weight, end);
@@ -233,24 +312,16 @@ impl ThreadTally {
     }
 
     /// As [`count`](Self::count), for one of many things of this kind that are each waited for once.
-    pub(super) fn count_passing(&self, kind: ResourceKind, since: u64, goes_on: bool) {
+    pub(super) fn count_passing(
+        &self,
+        kind: ResourceKind,
+        since: u64,
+        goes_on: bool,
+        short: Short,
+    ) {
         let is_hot = self.of(kind).0.load(Ordering::Relaxed) >= HOT.into();
-        let Some(weight) = self.weigh(is_hot, since, None, goes_on) else { return };
+        let Some(weight) = short.weight(is_hot, since, None) else { return };
         self.add(kind, since, goes_on, weight, now());
-    }
-
-    /// For how many waits this one stands; `None` if it is not measured.
-    fn weigh(&self, is_hot: bool, since: u64, until: Option<u64>, goes_on: bool) -> Option<u32> {
-        if !is_hot || is_exact() || !is_short(since, until) {
-            return Some(1);
-        }
-        if goes_on {
-            // As its first turn.
-            return self.counted(since).map(|counted| counted.weight);
-        }
-        let short = self.short.load(Ordering::Relaxed);
-        self.short.store(short.wrapping_add(1), Ordering::Relaxed);
-        is_sample(short).then_some(SAMPLE)
     }
 
     /// What was counted of the wait that began at `since`, if it was the last one that was.
@@ -393,13 +464,19 @@ mod tests {
         assert_eq!((waits.count(), waits.total), (1, Duration::from_millis(90)));
     }
 
+    /// Of a thread that begins with one of the eight waits of which one is measured.
+    fn thread_at_its_beginning() -> ThreadTally {
+        ThreadTally { turn: AtomicU32::new(0), ..ThreadTally::new() }
+    }
+
     #[test]
     fn waits_of_several_turns_are_sampled_as_one() {
-        let thread = ThreadTally::new();
+        let thread = thread_at_its_beginning();
         for _ in 0..80 * SAMPLE {
             let since = now();
             for goes_on in [false, true, true] {
-                if let Some(weight) = thread.weigh(true, since, None, goes_on) {
+                let short = thread.turn(since, goes_on);
+                if let Some(weight) = short.weight(true, since, None) {
                     thread.add(ResourceKind::Lock, since, goes_on, weight, since + 1_000);
                 }
             }
@@ -429,11 +506,51 @@ mod tests {
     fn of_threads_that_wait_once_one_in_eight_is_sampled() {
         let is_measured = |_: &u32| {
             let thread = ThreadTally::new();
-            thread.weigh(true, now(), None, false) == Some(SAMPLE)
+            thread.turn(now(), false) == Short::Measured(SAMPLE)
         };
         // Other tests make threads as well.
         let samples = (0..1_000 * SAMPLE).filter(is_measured).count();
         assert!((800..1_200).contains(&samples), "{samples}");
+    }
+
+    struct Thing;
+
+    impl crate::wait::Resource for Thing {
+        fn kind(&self) -> ResourceKind {
+            ResourceKind::Lock
+        }
+        fn id(&self) -> usize {
+            1
+        }
+    }
+
+    #[test]
+    fn a_wait_is_moved_at_the_exact_time_if_it_is_measured() {
+        let (hot, cold) = (super::super::object::make(&Thing), super::super::object::make(&Thing));
+        (0..HOT).for_each(|_| hot.see());
+        let (hot, cold) = (Some(&*hot), Some(&*cold));
+        let thread = thread_at_its_beginning();
+        let at = |since, objects| {
+            let mut clock = Clock { coarse: 5_000, exact: Some(7_000) };
+            thread.moved_at(since, objects, &mut clock)
+        };
+        let mut samples = 0;
+        for _ in 0..10 * SAMPLE {
+            let (moved, late) = (at(100, (hot, hot)), at(6_000, (hot, hot)));
+            for objects in [(hot, cold), (cold, hot), (None, hot), (hot, None)] {
+                assert_eq!(at(100, objects), 7_000);
+            }
+            let mut much_later = Clock { coarse: 2 * SHORT_NS, exact: Some(3 * SHORT_NS) };
+            assert_eq!(thread.moved_at(100, (hot, hot), &mut much_later), 3 * SHORT_NS);
+            // Both parts of the wait are counted alike.
+            if thread.turn(100, false) == Short::Skipped {
+                assert_eq!((moved, late), (5_000, 6_001));
+            } else {
+                assert_eq!((moved, late), (7_000, 7_000));
+                samples += 1;
+            }
+        }
+        assert_eq!(samples, 10);
     }
 
     #[test]
