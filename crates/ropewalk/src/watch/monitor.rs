@@ -8,6 +8,7 @@
 //! In a process that ends with its last thread the monitor must not be that: there it looks now and
 //! then whether the others are gone.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -38,18 +39,13 @@ struct Monitor {
     /// Whether it looks, for which it may wait for the host.
     looks: AtomicBool,
     /// Those that last, which are to be told only once.
-    known: ShortLock<Vec<Known>>,
+    known: ShortLock<Known>,
     queue: WaitQueue,
 }
 
-/// A deadlock that the reporter was asked to tell of.
-#[derive(Debug)]
-pub(super) struct Known {
-    /// Sorted.
-    waits: Vec<Wait>,
-    /// Whether it did: a lock may stand for a message.
-    told: bool,
-}
+/// The deadlocks that the reporter was asked to tell of, by their waits, sorted; and whether it did: a
+/// lock may stand for a message.
+type Known = BTreeMap<Vec<Wait>, bool>;
 
 /// A thread, what it waits for, and since when: it may wait for the same once more.
 type Wait = (usize, usize, u64);
@@ -66,7 +62,7 @@ global! {
         running: ShortLock::new(false),
         is_to_end: AtomicBool::new(false),
         looks: AtomicBool::new(false),
-        known: ShortLock::new(Vec::new()),
+        known: ShortLock::new(Known::new()),
         queue: WaitQueue::new(),
     };
 }
@@ -227,7 +223,7 @@ fn look() {
         let others = threads().into_iter().filter(|thread| !told.contains(&thread.word()));
         found.extend(others.filter_map(|thread| DETECTOR.find_knot_of(&thread, false)));
     }
-    MONITOR.known.lock().retain(|known| goes_on(&known.waits));
+    MONITOR.known.lock().retain(|waits, _| goes_on(waits));
     for deadlock in found {
         let (waits, age) = (waits_of(&deadlock), age_of(&deadlock));
         if age < grace && !deadlock.certain {
@@ -236,7 +232,7 @@ fn look() {
             && let Some(reporter) = REPORTER.get()
         {
             let told = reporter(&deadlock);
-            MONITOR.known.lock().push(Known { waits, told });
+            MONITOR.known.lock().insert(waits, told);
         }
     }
 }
@@ -266,7 +262,7 @@ fn goes_on(waits: &[Wait]) -> bool {
 
 /// Whether the reporter told of the deadlock with these waits; `None` if it was not asked.
 fn verdict(waits: &[Wait]) -> Option<bool> {
-    MONITOR.known.lock().iter().find(|known| known.waits == waits).map(|known| known.told)
+    MONITOR.known.lock().get(waits).copied()
 }
 
 /// Whether somebody who looks is to be shown a deadlock: as soon as the monitor would tell of it. Of a
@@ -304,7 +300,7 @@ pub(crate) fn end_if_idle() {
 /// What keeps the monitor where it is during a fork.
 #[cfg(not(loom))]
 pub(super) type Stopped =
-    (ShortGuard<'static, bool>, ShortGuard<'static, WaitList>, ShortGuard<'static, Vec<Known>>);
+    (ShortGuard<'static, bool>, ShortGuard<'static, WaitList>, ShortGuard<'static, Known>);
 
 /// Keeps it there.
 #[cfg(not(loom))]
