@@ -29,6 +29,11 @@ __name__ = "threading"
 # A due moment that is over.
 _NOW = 0.0
 
+# When the timers on the wheel are so late, in seconds, who starts another one waits for its
+# thread, as the stdlib does: timers that are started faster than they can run would become more
+# and more.
+_LATE = 0.1
+
 _start_thread = Thread.start
 
 
@@ -96,7 +101,14 @@ class Timer(Thread):
             if rest > 0:
                 self.finished.wait(rest)
         if not self.finished.is_set():
-            self.function(*self.args, **self.kwargs)
+            wheel = self._ropewalk_wheel
+            if wheel is None:
+                self.function(*self.args, **self.kwargs)
+            else:
+                # After an exception the hook is called, which may take long as well.
+                wheel.set_busy(True)
+                self.function(*self.args, **self.kwargs)
+                wheel.set_busy(False)
         self.finished.set()
 
     # On the wheel
@@ -127,6 +139,10 @@ class Timer(Thread):
             and not finished.is_set()
             and (type(interval) is float or type(interval) is int)
             and 0 <= interval <= _threading.TIMEOUT_MAX
+            # Tracers see the threads that were started after them.
+            and not _threading._trace_hook
+            and not _threading._profile_hook
+            and TimerHandle.lateness() < _LATE
         )
 
     def start(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import sys
 import threading as stdlib
 import time
@@ -16,8 +17,8 @@ import pytest
 from ropewalk import threading as ours
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import ModuleType
+    from collections.abc import Callable, Iterator
+    from types import FrameType, ModuleType
 
 LIMIT = 30.0
 # Long enough never to be due while a test runs.
@@ -330,6 +331,103 @@ def test_a_thousand_have_no_threads() -> None:
         timer.join(LIMIT)
     assert not any(timer.is_alive() for timer in timers)
     assert not set(timers) & set(ours._limbo)
+
+
+def _while_timers_are_started_without_a_pause(work: Callable[[], object]) -> int:
+    """Does the work while two threads compute and a third starts timers as fast as it can.
+
+    Returns how many threads there were at most when a timer ran.
+    """
+    over = False
+    most = 0
+
+    def compute() -> None:
+        while not over:
+            pass
+
+    def count() -> None:
+        nonlocal most
+        most = max(most, len(os.listdir("/proc/self/task")))
+
+    def start() -> None:
+        while not over:
+            ours.Timer(0.0005, count).start()
+
+    threads = [ours.Thread(target=each, daemon=True) for each in (compute, compute, start)]
+    try:
+        for thread in threads:
+            thread.start()
+        work()
+    finally:
+        over = True
+        for thread in threads:
+            thread.join(LIMIT)
+    return most
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts the threads in /proc")
+def test_started_faster_than_they_can_run_they_do_not_become_more_and_more() -> None:
+    before = len(os.listdir("/proc/self/task"))
+
+    def work() -> None:
+        for _turn in range(20):
+            thread = ours.Thread(target=int)
+            thread.start()
+            thread.join(LIMIT)
+            assert not thread.is_alive()
+
+    # The stdlib's are a few as well: who starts a timer waits until its thread runs.
+    assert _while_timers_are_started_without_a_pause(work) < before + 30
+
+
+def test_a_function_that_raises_or_a_destructor_that_blocks_delays_no_others() -> None:
+    go_on = ours.Event()
+    ended: list[object] = []
+
+    class Blocks:
+        def __del__(self) -> None:
+            ended.append(go_on.wait(LIMIT))
+
+    def hook(args: object) -> None:
+        ended.append(go_on.wait(LIMIT))
+
+    def fail(_argument: object) -> None:
+        raise OSError
+
+    old_hook, ours.excepthook = ours.excepthook, hook
+    try:
+        ours.Timer(0.0, fail, [None]).start()
+        # Its arguments, and what they refer to, go with it, in its thread.
+        ours.Timer(0.2, print, [Blocks()], {"end": ""}).start()
+        other = ours.Timer(0.3, go_on.set)
+        other.start()
+        other.join(LIMIT)
+        assert go_on.is_set()
+        deadline = time.monotonic() + LIMIT
+        while len(ended) < 2 and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert ended == [True, True]
+    finally:
+        ours.excepthook = old_hook
+
+
+def test_tracers_see_what_was_started_after_them(threading: ModuleType) -> None:
+    seen: list[str] = []
+
+    def trace(frame: FrameType, _event: str, _arg: object) -> None:
+        seen.append(frame.f_code.co_name)
+
+    def the_function() -> None:
+        pass
+
+    threading.settrace(trace)
+    try:
+        timer = threading.Timer(0.02, the_function)
+        timer.start()
+    finally:
+        threading.settrace(None)
+    timer.join(LIMIT)
+    assert "the_function" in seen
 
 
 def test_hooks_are_called(threading: ModuleType) -> None:

@@ -50,7 +50,7 @@ impl TimerHandle {
         // The line that runs now is one of ours: it would tell nobody anything.
         let call = move || host::call_attached(callback);
         Self {
-            core: Timer::with_origin(interval, call, Origin::Unknown),
+            core: Timer::of_host(interval, call, Origin::Unknown),
             timer,
             started: AtomicBool::new(false),
         }
@@ -66,6 +66,17 @@ impl TimerHandle {
         })?;
         self.started.store(true, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Say, in the callback, that it may take long from now on, or not any more.
+    fn set_busy(&self, busy: bool) {
+        self.core.set_busy(busy);
+    }
+
+    /// Return by how many seconds the timer that is due next is late, 0 if none is.
+    #[staticmethod]
+    fn lateness() -> f64 {
+        Timer::lateness().as_secs_f64()
     }
 
     /// Return whether it was started.

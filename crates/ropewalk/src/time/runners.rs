@@ -5,6 +5,10 @@
 //! runner, the standby, sleeps until that has taken [`LONG_NS`] and another timer is due, and only
 //! then takes over. The runner that was overtaken becomes the standby when it comes back. So there
 //! are as many runners as callbacks that block at the same time, and one or two more.
+//!
+//! What counts is how long the user's function takes, not how long the runner waits before or after it
+//! for the host's lock or another that all callbacks need: whoever took over would wait for the same, and
+//! so would all that came after it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,6 +101,17 @@ pub(super) fn cancel(entry: &Entry, wakes: &mut WakeList) -> Option<(Callback, W
     RUNNERS.note(&schedule);
     entry.finish(wakes);
     Some((callback, wants))
+}
+
+/// The function in the callback of this timer, which runs on the calling thread, begins or is over.
+pub(super) fn set_busy(entry: &Arc<Entry>, busy: bool) {
+    let wants = RUNNERS.schedule.lock().set_busy(entry, busy, now());
+    RUNNERS.get(wants, None);
+}
+
+/// By how many nanoseconds the next timer is late.
+pub(super) fn lateness() -> u64 {
+    RUNNERS.schedule.lock().lateness(now())
 }
 
 impl Runners {

@@ -14,6 +14,10 @@ use crate::wait::ends_with_last_thread;
 
 /// A callback of longer than that may not keep other timers waiting.
 pub(super) const LONG_NS: u64 = 2_000_000;
+/// What is before and after the function in a callback of the host's is the same for all of them: who took
+/// over would have to wait for the same, and so would all that came then. After so long it is looked at
+/// as if it were the function: there may be code of the user in it, a destructor.
+const AROUND_NS: u64 = 1_000_000_000;
 /// A runner that has had nothing to do for so long ends.
 pub(super) const LINGER_NS: u64 = 5_000_000_000;
 
@@ -31,7 +35,7 @@ pub(super) type Runner = u64;
 /// |---|---|---|
 /// | `None` | `None` | no runner, and no timer waits |
 /// | a runner | `None` | it sleeps until the next timer is due, or is about to look |
-/// | a runner | a time | it runs a callback since then; if that takes long, `standby` takes over |
+/// | a runner | a time | it runs a callback, and is busy from then on; if that takes long, `standby` takes over |
 pub(super) struct Schedule {
     waiting: BTreeMap<Key, (Arc<Entry>, Callback)>,
     /// Those whose callbacks run, and by whom.
@@ -181,7 +185,7 @@ impl Schedule {
                     return Next::End;
                 };
                 self.running.push((me, entry.clone()));
-                self.busy_since = Some(now);
+                self.busy_since = Some(now + if entry.is_of_host() { AROUND_NS } else { 0 });
                 self.used_at = now;
                 let wants = self.next_due().map_or(Wants::Nobody, |due| self.watch(due));
                 Next::Fire(entry, callback, wants)
@@ -208,6 +212,24 @@ impl Schedule {
     pub(super) fn end_if_idle(&mut self) -> bool {
         self.ends = self.waiting.is_empty() && self.busy_since.is_none();
         self.ends
+    }
+
+    /// The function in this timer's callback begins now, or is over. Returns who is needed meanwhile.
+    pub(super) fn set_busy(&mut self, entry: &Arc<Entry>, busy: bool, now: u64) -> Wants {
+        let leads = |(runner, runs): &(Runner, Arc<Entry>)| {
+            self.leader == Some(*runner) && Arc::ptr_eq(runs, entry)
+        };
+        // Unless it was overtaken.
+        if !self.running.iter().any(leads) {
+            return Wants::Nobody;
+        }
+        self.busy_since = Some(now + if busy { 0 } else { AROUND_NS });
+        self.next_due().map_or(Wants::Nobody, |due| self.watch(due))
+    }
+
+    /// By how much the next timer is late.
+    pub(super) fn lateness(&self, now: u64) -> u64 {
+        self.next_due().map_or(0, |due| now.saturating_sub(due))
     }
 
     /// The callback of `me` is over.

@@ -93,6 +93,8 @@ pub(super) struct Entry {
     runner: AtomicUsize,
     /// The joiners.
     queue: WaitQueue,
+    /// Its callback says when it is busy.
+    is_of_host: bool,
     origin: Origin,
     name: ShortLock<Option<Arc<str>>>,
 }
@@ -111,6 +113,10 @@ impl Entry {
     /// The callback runs, on this thread.
     pub(super) fn begin(&self) {
         self.runner.store(thread_word(), Ordering::Relaxed);
+    }
+
+    pub(super) fn is_of_host(&self) -> bool {
+        self.is_of_host
     }
 
     /// Whether its callback runs on the calling thread.
@@ -182,15 +188,31 @@ impl Timer {
         callback: impl FnOnce() + Send + 'static,
         origin: Origin,
     ) -> Self {
+        Self::make(interval, Box::new(callback), origin, false)
+    }
+
+    /// As [`Timer::with_origin`], for a callback of the host's: it calls [`Timer::set_busy`] before and after
+    /// the function that it is about.
+    #[must_use]
+    pub fn of_host(
+        interval: Duration,
+        callback: impl FnOnce() + Send + 'static,
+        origin: Origin,
+    ) -> Self {
+        Self::make(interval, Box::new(callback), origin, true)
+    }
+
+    fn make(interval: Duration, callback: Callback, origin: Origin, is_of_host: bool) -> Self {
         Self {
             interval,
-            unstarted: ShortLock::new(Some(Box::new(callback))),
+            unstarted: ShortLock::new(Some(callback)),
             entry: Arc::new(Entry {
                 state: AtomicU32::new(OPEN),
                 due: AtomicU64::new(0),
                 number: AtomicU64::new(0),
                 runner: AtomicUsize::new(0),
                 queue: WaitQueue::new(),
+                is_of_host,
                 origin,
                 name: ShortLock::new(None),
             }),
@@ -276,6 +298,21 @@ impl Timer {
             Parked::Notified(_) | Parked::Retry => Ok(true),
             Parked::TimedOut => Ok(false),
         }
+    }
+
+    /// For the callback of a timer that was made by [`Timer::of_host`]: says that its function begins now,
+    /// or is over. If that takes long, another thread sees to the timers that are due. That one would
+    /// only wait as this one does for what all such callbacks need, the host's own lock (Python's GIL),
+    /// so what is around the function is given a second.
+    pub fn set_busy(&self, busy: bool) {
+        runners::set_busy(&self.entry, busy);
+    }
+
+    /// By how much the timer that is due next is late; zero if none is. Timers that are started faster
+    /// than their callbacks can be called are later and later.
+    #[must_use]
+    pub fn lateness() -> Duration {
+        Duration::from_nanos(runners::lateness())
     }
 
     /// Names it for those who look at who waits for what.
