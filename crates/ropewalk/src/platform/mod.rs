@@ -29,7 +29,7 @@ mod futex;
 
 #[cfg(unix)]
 pub(crate) use chunk::{Chunk, GRAIN, smallest};
-pub(crate) use clock::{now, now_coarse};
+pub(crate) use clock::{coarse_lag, now, now_coarse};
 #[cfg(unix)]
 pub(crate) use fork::on_fork;
 pub(crate) use futex::{wait, wake};

@@ -11,7 +11,7 @@ pub(crate) use std::thread_local;
 use super::ParkEnd;
 use crate::platform::{self, FutexEnd};
 
-pub(crate) use crate::platform::{now, now_coarse, thread_word};
+pub(crate) use crate::platform::{coarse_lag, now, now_coarse, thread_word};
 
 const FREE: u32 = 0;
 const HELD: u32 = 1;

@@ -153,7 +153,9 @@ impl Condition {
         let handed_over = Cell::new(false);
         let raw = lock.raw();
         let give_back = |token| raw.give_back(token);
-        let next = Some(NextLock { queue: raw.queue(), what: raw, give_back: &give_back });
+        let moved = Cell::new(None);
+        let next =
+            Some(NextLock { queue: raw.queue(), what: raw, give_back: &give_back, moved: &moved });
         let result = self.wait_releasing(deadline, next, &handed_over, || {
             // Who gets the lock can run when this thread sleeps.
             saved = owing(|| lock.release_all());
@@ -167,7 +169,8 @@ impl Condition {
             return Err(result.map_or_else(Into::into, |_| ConditionError::NotHeld));
         };
         let interrupted = matches!(result, Err(WaitError::Interrupted));
-        let again = if handed_over.get() { Ok(()) } else { raw.acquire_again(interrupted) };
+        let again =
+            if handed_over.get() { Ok(()) } else { raw.acquire_again(interrupted, moved.get()) };
         // Interrupted here still means that the lock was taken, unless it happened twice.
         if raw.is_held_by(crate::primitive::thread_word()) {
             lock.restore(saved);

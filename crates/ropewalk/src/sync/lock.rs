@@ -104,7 +104,7 @@ impl Lock {
     /// As [`Lock::acquire`].
     #[inline]
     pub fn acquire_until(&self, deadline: Deadline) -> Result<bool, WaitError> {
-        if self.try_acquire() { Ok(true) } else { self.raw.acquire_slow(deadline) }
+        if self.try_acquire() { Ok(true) } else { self.raw.acquire_slow(deadline, None) }
     }
 
     /// Releases the lock, whoever took it.

@@ -100,11 +100,15 @@ impl RawLock {
         false
     }
 
-    /// Takes it, waiting until the deadline; `Ok(false)` means that the time was up.
+    /// Takes it, waiting until the deadline; `Ok(false)` means that the time was up. A wait that was
+    /// begun by a condition's goes on `since` then.
     #[cold]
-    pub(crate) fn acquire_slow(&self, deadline: Deadline) -> Result<bool, WaitError> {
+    pub(crate) fn acquire_slow(
+        &self,
+        deadline: Deadline,
+        mut since: Option<Since>,
+    ) -> Result<bool, WaitError> {
         let me = thread_word();
-        let mut since = None;
         loop {
             if self.try_acquire_parked(me) {
                 return Ok(true);
@@ -134,17 +138,22 @@ impl RawLock {
 
     /// Takes it again after a Condition's wait, which must not come back without it: a handler's
     /// exception waits until it is taken. Only a second one ends this, so that a user can always
-    /// get out. `interrupted` says that the first one has come already.
-    pub(crate) fn acquire_again(&self, interrupted: bool) -> Result<(), WaitError> {
+    /// get out. `interrupted` says that the first one has come already, and `since` when the wait for
+    /// the lock began, if it has begun.
+    pub(crate) fn acquire_again(
+        &self,
+        interrupted: bool,
+        since: Option<Since>,
+    ) -> Result<(), WaitError> {
         if !interrupted {
-            match self.acquire_until_taken() {
+            match self.acquire_until_taken(since) {
                 Err(WaitError::Interrupted) => {}
                 result => return result,
             }
         }
         // Handlers must not run while an exception is pending.
         let put_back = host().set_aside();
-        match self.acquire_until_taken() {
+        match self.acquire_until_taken(since) {
             // The second exception is pending in place of the first.
             Err(WaitError::Interrupted) => {}
             // Also if taking it was refused: the exception came first.
@@ -153,11 +162,11 @@ impl RawLock {
         Err(WaitError::Interrupted)
     }
 
-    fn acquire_until_taken(&self) -> Result<(), WaitError> {
+    fn acquire_until_taken(&self, since: Option<Since>) -> Result<(), WaitError> {
         if self.try_acquire(thread_word()) {
             return Ok(());
         }
-        self.acquire_slow(Deadline::NEVER).map(|_| ())
+        self.acquire_slow(Deadline::NEVER, since).map(|_| ())
     }
 
     /// Under the queue's lock: sets `PARKED` if the lock is held; `false` if it is free.
@@ -275,7 +284,7 @@ mod tests {
         };
         assert!(LOCK.try_acquire(thread_word()));
         let waiter = std::thread::spawn(|| {
-            assert_eq!(LOCK.acquire_slow(Deadline::NEVER).ok(), Some(true));
+            assert_eq!(LOCK.acquire_slow(Deadline::NEVER, None).ok(), Some(true));
             LOCK.release();
             crate::wait::current().waited_for()
         });
@@ -286,10 +295,43 @@ mod tests {
             until_somebody_waits();
         }
         assert!(LOCK.release());
+        assert_eq!(counts(&waiter.join().unwrap()), [(ResourceKind::Lock, 1)]);
+    }
+
+    fn counts(waits: &[crate::wait::WaitedFor]) -> Vec<(ResourceKind, u64)> {
+        waits.iter().map(|each| (each.kind, each.count)).collect()
+    }
+
+    #[test]
+    fn a_notified_waiter_that_is_overtaken_has_waited_once_for_its_lock() {
+        use crate::sync::{Condition, Lock};
+        static LOCK: Lock = Lock::new();
+        static CHANGED: Condition = Condition::new();
+        let raw = LOCK.raw();
+        let until_somebody_waits = || {
+            while raw.queue.lock().is_empty() {
+                std::thread::yield_now();
+            }
+        };
+        let waiter = std::thread::spawn(|| {
+            let held = LOCK.hold().unwrap();
+            CHANGED.wait(&LOCK).unwrap();
+            drop(held);
+            crate::wait::current().waited_for()
+        });
+        while CHANGED.waiters() == 0 {
+            std::thread::yield_now();
+        }
+        let held = LOCK.hold().unwrap();
+        assert_eq!(CHANGED.notify(1, &LOCK), 1);
+        for _ in 0..2 {
+            until_somebody_waits();
+            // As if it had been free, and somebody else had taken it.
+            assert!(raw.queue.notify_one(NORMAL));
+        }
+        until_somebody_waits();
+        drop(held);
         let waits = waiter.join().unwrap();
-        assert_eq!(
-            waits.iter().map(|each| (each.kind, each.count)).collect::<Vec<_>>(),
-            [(ResourceKind::Lock, 1)]
-        );
+        assert_eq!(counts(&waits), [(ResourceKind::Lock, 1), (ResourceKind::Condition, 1)]);
     }
 }

@@ -122,7 +122,7 @@ impl RLock {
     /// As [`RLock::acquire`].
     #[inline]
     pub fn acquire_until(&self, deadline: Deadline) -> Result<bool, WaitError> {
-        if self.try_acquire() { Ok(true) } else { self.raw.acquire_slow(deadline) }
+        if self.try_acquire() { Ok(true) } else { self.raw.acquire_slow(deadline, None) }
     }
 
     /// Releases the lock once.

@@ -27,6 +27,7 @@ mod registry;
 mod released;
 mod report;
 mod runtime;
+mod sampling;
 mod site;
 #[cfg(not(loom))]
 mod spin;

@@ -1,5 +1,7 @@
 //! `park`: the only function that puts a thread to sleep.
 
+use std::cell::Cell;
+
 use super::deadline::Deadline;
 use super::ended::is_exact;
 use super::herd;
@@ -10,6 +12,7 @@ use super::queue::{
 };
 use super::registry;
 use super::runtime::{Resource, SleepEnd, Verdict, WaitError, has_host, host, observer, sched};
+use super::sampling::Part;
 use super::spin::Spin;
 use super::thread::{ThreadRef, WaitRecord};
 use crate::primitive::now;
@@ -36,6 +39,9 @@ pub(crate) struct NextLock<'a> {
     /// Hands on the lock's wake that the waiter got before handlers have run; with `HANDOFF` it is
     /// the lock itself.
     pub(crate) give_back: &'a dyn Fn(Token),
+    /// What is told of the wait for it, if the waiter was moved: a further one for the lock goes on
+    /// from there.
+    pub(crate) moved: &'a Cell<Option<Since>>,
 }
 
 /// When a wait began that may take several turns.
@@ -198,31 +204,31 @@ unsafe fn count_turn(
 ) {
     let goes_on = request.since.is_some_and(Since::is_in_vain);
     // SAFETY: the caller's. Only who moves the node writes these two, and nobody can any more.
-    let (began, lock) = unsafe { ((*record).since, (*record).object) };
-    let until = (began != since).then_some(began);
+    let (moved, lock) = unsafe { ((*record).moved, (*record).object) };
     let short = me.tally.turn(since, goes_on);
+    let part = moved.map_or_else(|| Part::whole(since), |moved| Part::before(since, &moved));
     if let Some(object) = object {
-        me.tally.count(object, (since, until), goes_on, short);
-        if is_exact() {
-            observer().waited(me, object.kind(), Some(object), since, until);
-        }
+        me.tally.count(object, part, goes_on, short);
     } else if request.what.is_passing() {
-        me.tally.count_passing(request.what.kind(), since, goes_on, short);
-    } else if is_exact() {
-        observer().waited(me, request.what.kind(), None, since, until);
+        me.tally.count_passing(request.what.kind(), part, goes_on, short);
     }
-    // A model has no list of objects.
-    let (Some(began), Some(next), true) = (until, &request.next, cfg!(not(loom))) else { return };
+    if is_exact() && (object.is_some() || !request.what.is_passing()) {
+        let until = moved.map(|moved| moved.at);
+        observer().waited(me, request.what.kind(), object, since, until);
+    }
+    let (Some(moved), Some(next)) = (moved, &request.next) else { return };
+    next.moved.set(Some(Since { at: moved.at, in_vain: true }));
     // SAFETY: null, or alive as long as the lock's queue, which we borrow.
     let lock = match unsafe { lock.as_ref() } {
         Some(lock) => lock,
-        None if !next.what.is_counted() => return,
+        // A model has no list of objects.
+        None if !next.what.is_counted() || cfg!(loom) => return,
         // SAFETY: as above.
         None => unsafe { &*next.queue.make_object(next.what) },
     };
-    me.tally.count(lock, (began, None), false, short);
+    me.tally.count(lock, Part::after(&moved), false, short);
     if is_exact() {
-        observer().waited(me, lock.kind(), Some(lock), began, None);
+        observer().waited(me, lock.kind(), Some(lock), moved.at, None);
     }
 }
 

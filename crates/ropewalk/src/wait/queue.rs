@@ -12,7 +12,7 @@ use std::task::Waker;
 
 use super::object::{self, ObjectInfo, ObjectRef};
 use super::runtime::Resource;
-use super::tally::Clock;
+use super::sampling::Clock;
 use super::thread::{QUEUED, ThreadRef};
 use super::wakes::{WakeList, Woken};
 use crate::primitive::{
@@ -559,7 +559,7 @@ impl WaitQueue {
             }
             let mut clock = Clock::now();
             // SAFETY: null, or alive as long as the queue, which we borrow.
-            let objects = unsafe { (from.object().as_ref(), to.object().as_ref()) };
+            let objects = unsafe { [from.object().as_ref(), to.object().as_ref()] };
             while count < most && !from.is_empty() {
                 count += 1;
                 // SAFETY: nodes in the list are alive (invariant 2); we hold its lock.
@@ -573,9 +573,9 @@ impl WaitQueue {
                         // owner keeps it; `target` is the queue that outlives its wait.
                         unsafe { to.push(target, node, false) };
                         node.state.store(MOVED, Ordering::Relaxed);
-                        let at = thread.tally.moved_at(node.since(), objects, &mut clock);
+                        let moved = thread.tally.moved(node.since(), objects, &mut clock);
                         // SAFETY: `next_lock` outlives the wait.
-                        unsafe { thread.redirect(node, what, to.object(), at) };
+                        unsafe { thread.redirect(node, what, to.object(), moved) };
                     }
                     _ => from.pop(NORMAL).into_iter().for_each(|woken| wakes.push(woken)),
                 }

@@ -6,10 +6,10 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::ended::is_exact;
 use super::object::{HOT, ObjectInfo};
 use super::runtime::ResourceKind;
-use crate::primitive::{now, now_coarse};
+use super::sampling::{Clock, Moved, Part, Short};
+use crate::primitive::now;
 
 /// The waits of the first class are shorter than two to this power of nanoseconds; each further
 /// class reaches four times as far, the last but one for some hours.
@@ -149,61 +149,6 @@ impl Waits {
 /// For how many kinds of things a thread's waits are kept apart.
 const KINDS: usize = 24;
 
-/// Of so many short waits one is measured, if there are many.
-const SAMPLE: u32 = 8;
-/// What is shorter is short. At least one step of the coarse clock.
-const SHORT_NS: u64 = 10_000_000;
-
-fn is_short(since: u64, until: Option<u64>) -> bool {
-    until.unwrap_or_else(now_coarse).saturating_sub(since) < SHORT_NS
-}
-
-/// Whether the short wait with this number is the one of its [`SAMPLE`] that is measured. Which it is
-/// changes from each of them to the next (by the golden ratio): a thread that waits for a few things in
-/// turn would have the same ones measured each time, and the others never.
-fn is_sample(number: u32) -> bool {
-    (number / SAMPLE).wrapping_mul(0x9e37_79b9) >> (u32::BITS - SAMPLE.ilog2()) == number % SAMPLE
-}
-
-/// What becomes of a turn of a wait if it is a short one for what was often waited for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Short {
-    /// It is measured, and stands for so many.
-    Measured(u32),
-    /// Another one stands for it.
-    Skipped,
-}
-
-impl Short {
-    /// For how many waits the turn stands; `None` if it is not measured.
-    fn weight(self, is_hot: bool, since: u64, until: Option<u64>) -> Option<u32> {
-        if !is_hot || is_exact() || !is_short(since, until) {
-            return Some(1);
-        }
-        match self {
-            Self::Measured(weight) => Some(weight),
-            Self::Skipped => None,
-        }
-    }
-}
-
-/// The time of something that happens to many waits at once.
-#[derive(Debug)]
-pub(super) struct Clock {
-    coarse: u64,
-    exact: Option<u64>,
-}
-
-impl Clock {
-    pub(super) fn now() -> Self {
-        Self { coarse: now_coarse(), exact: None }
-    }
-
-    fn exact(&mut self) -> u64 {
-        *self.exact.get_or_insert_with(now)
-    }
-}
-
 /// The waits of one thread. Written by that thread alone, so a load and a store will do.
 #[derive(Debug)]
 pub(super) struct ThreadTally {
@@ -256,13 +201,8 @@ impl ThreadTally {
         self.woke.store(now(), Ordering::Relaxed);
     }
 
-    /// A turn of a wait is over that began at `since`; `goes_on` if it was not the first. Says how it, or
+    /// A turn of a wait is over that began at `since`; `goes_on` if it was not the first. Says how it, and
     /// the parts that it is made of, are to be counted.
-    ///
-    /// A look at a good clock costs more than all the rest together, and threads that hand each
-    /// other things wait a million times a second. So of short waits for what was often waited for
-    /// one in eight is measured, and stands for eight. A clock that moves every few milliseconds is
-    /// enough to tell which waits are long.
     pub(super) fn turn(&self, since: u64, goes_on: bool) -> Short {
         if goes_on {
             // As its first turn.
@@ -273,41 +213,29 @@ impl ThreadTally {
         }
         let number = self.turn.load(Ordering::Relaxed);
         self.turn.store(number.wrapping_add(1), Ordering::Relaxed);
-        if is_sample(number) { Short::Measured(SAMPLE) } else { Short::Skipped }
+        Short::of(number)
     }
 
-    /// When the wait that this thread is in was moved on from `from` to `to`, of which it is known what
-    /// there is to know: the time now, as exactly as it will be counted ([`turn`](Self::turn)). Any
-    /// thread may ask.
-    pub(super) fn moved_at(
+    /// When the wait that this thread is in was moved from the one object to the other: now, as exactly
+    /// as it will be counted ([`turn`](Self::turn)). Any thread may ask.
+    pub(super) fn moved(
         &self,
         since: u64,
-        (from, to): (Option<&ObjectInfo>, Option<&ObjectInfo>),
+        objects: [Option<&ObjectInfo>; 2],
         clock: &mut Clock,
-    ) -> u64 {
-        let is_hot = |object: Option<&ObjectInfo>| object.is_some_and(ObjectInfo::is_hot);
-        let is_skipped = is_hot(from)
-            && is_hot(to)
-            && !is_exact()
-            && !is_sample(self.turn.load(Ordering::Relaxed))
-            && is_short(since, Some(clock.coarse));
-        // The coarse clock may be behind, and it has to be another time than that of its beginning.
-        if is_skipped { clock.coarse.max(since + 1) } else { clock.exact() }
+    ) -> Moved {
+        let are_hot = objects.iter().all(|object| object.is_some_and(ObjectInfo::is_hot));
+        let is_skipped = are_hot
+            && Short::of(self.turn.load(Ordering::Relaxed)) == Short::Skipped
+            && Part::before(since, &clock.coarsely(since)).is_sampled(are_hot);
+        if is_skipped { clock.coarsely(since) } else { clock.exactly() }
     }
 
-    /// A wait for `object` that began at `since` is over, now or `until` then; `goes_on` if it was not the
-    /// first turn.
-    pub(super) fn count(
-        &self,
-        object: &ObjectInfo,
-        (since, until): (u64, Option<u64>),
-        goes_on: bool,
-        short: Short,
-    ) {
-        let Some(weight) = short.weight(object.is_hot(), since, until) else { return };
+    /// This part of a turn of a wait was for `object`; `goes_on` if the turn was not the first.
+    pub(super) fn count(&self, object: &ObjectInfo, part: Part, goes_on: bool, short: Short) {
+        let Some(weight) = part.weight(object.is_hot(), short) else { return };
         object.see();
-        let end = until.unwrap_or_else(now);
-        let turn = self.add(object.kind(), since, goes_on, weight, end);
+        let turn = self.add(object.kind(), part.since, goes_on, weight, part.end());
         object.tally().add(turn.length, turn.before, turn.weight);
     }
 
@@ -315,13 +243,13 @@ impl ThreadTally {
     pub(super) fn count_passing(
         &self,
         kind: ResourceKind,
-        since: u64,
+        part: Part,
         goes_on: bool,
         short: Short,
     ) {
         let is_hot = self.of(kind).0.load(Ordering::Relaxed) >= HOT.into();
-        let Some(weight) = short.weight(is_hot, since, None) else { return };
-        self.add(kind, since, goes_on, weight, now());
+        let Some(weight) = part.weight(is_hot, short) else { return };
+        self.add(kind, part.since, goes_on, weight, part.end());
     }
 
     /// What was counted of the wait that began at `since`, if it was the last one that was.
@@ -385,6 +313,7 @@ struct Turn {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::wait::sampling::SAMPLE;
 
     #[test]
     fn classes_grow_and_the_longest_is_exact() {
@@ -476,7 +405,7 @@ mod tests {
             let since = now();
             for goes_on in [false, true, true] {
                 let short = thread.turn(since, goes_on);
-                if let Some(weight) = short.weight(true, since, None) {
+                if let Some(weight) = Part::whole(since).weight(true, short) {
                     thread.add(ResourceKind::Lock, since, goes_on, weight, since + 1_000);
                 }
             }
@@ -484,22 +413,6 @@ mod tests {
         let kinds = thread.read();
         assert_eq!(kinds[0].count, u64::from(80 * SAMPLE));
         assert_eq!(kinds[0].total, Duration::from_micros(u64::from(80 * SAMPLE)));
-    }
-
-    #[test]
-    fn things_that_are_waited_for_in_turn_are_each_sampled_as_often() {
-        for things in 1..=100 {
-            let mut samples = vec![0_u32; things];
-            for number in 0..u32::try_from(things).unwrap() * 1_000 * SAMPLE {
-                samples[number as usize % things] += u32::from(is_sample(number));
-            }
-            let sum: u32 = samples.iter().sum();
-            assert_eq!(sum as usize, things * 1_000);
-            assert!(
-                samples.iter().all(|each| (900..=1_100).contains(each)),
-                "{things}: {samples:?}"
-            );
-        }
     }
 
     #[test]
@@ -530,23 +443,23 @@ mod tests {
         (0..HOT).for_each(|_| hot.see());
         let (hot, cold) = (Some(&*hot), Some(&*cold));
         let thread = thread_at_its_beginning();
-        let at = |since, objects| {
-            let mut clock = Clock { coarse: 5_000, exact: Some(7_000) };
-            thread.moved_at(since, objects, &mut clock)
-        };
+        let since = 1_000;
         let mut samples = 0;
         for _ in 0..10 * SAMPLE {
-            let (moved, late) = (at(100, (hot, hot)), at(6_000, (hot, hot)));
-            for objects in [(hot, cold), (cold, hot), (None, hot), (hot, None)] {
-                assert_eq!(at(100, objects), 7_000);
+            let at = |objects, coarse, exact| {
+                thread.moved(since, objects, &mut Clock::that_shows(coarse, exact)).at
+            };
+            let moved = at([hot, hot], 5_000, 6_000);
+            for objects in [[hot, cold], [cold, hot], [None, hot], [hot, None]] {
+                assert_eq!(at(objects, 5_000, 6_000), 6_000);
             }
-            let mut much_later = Clock { coarse: 2 * SHORT_NS, exact: Some(3 * SHORT_NS) };
-            assert_eq!(thread.moved_at(100, (hot, hot), &mut much_later), 3 * SHORT_NS);
+            // A long wait is measured in any case.
+            assert_eq!(at([hot, hot], 60_000_000, 61_000_000), 61_000_000);
             // Both parts of the wait are counted alike.
-            if thread.turn(100, false) == Short::Skipped {
-                assert_eq!((moved, late), (5_000, 6_001));
+            if thread.turn(since, false) == Short::Skipped {
+                assert_ne!(moved, 6_000);
             } else {
-                assert_eq!((moved, late), (7_000, 7_000));
+                assert_eq!(moved, 6_000);
                 samples += 1;
             }
         }

@@ -9,6 +9,7 @@ use super::queue::{Node, Standing, erase};
 use super::released::ReleasedByOthers;
 use super::report::Deadlock;
 use super::runtime::Resource;
+use super::sampling::Moved;
 use super::tally::{ThreadTally, WaitedFor};
 use crate::platform;
 #[cfg(not(loom))]
@@ -72,6 +73,8 @@ pub(super) struct WaitRecord {
     pub(super) object: *const ObjectInfo,
     pub(super) deadline: Deadline,
     pub(super) since: u64,
+    /// That it was moved to a lock's queue, when `since` became the beginning of the wait there.
+    pub(super) moved: Option<Moved>,
     pub(super) node: *const Node,
     outer: *const WaitRecord,
     serial: u64,
@@ -442,7 +445,7 @@ impl ThreadInfo {
         }
     }
 
-    /// Says that the published wait with this node waits for `what` from `at` on, of which `object` is
+    /// Says that the published wait with this node waits for `what` from now on, of which `object` is
     /// known, without a deadline.
     ///
     /// # Safety
@@ -452,7 +455,7 @@ impl ThreadInfo {
         node: *const Node,
         what: *const dyn Resource,
         object: *const ObjectInfo,
-        at: u64,
+        moved: Moved,
     ) {
         let innermost = self.waiting.lock();
         let mut record = innermost.0.cast_mut();
@@ -463,7 +466,8 @@ impl ThreadInfo {
                     (*record).what = what;
                     (*record).object = object;
                     (*record).deadline = Deadline::NEVER;
-                    (*record).since = at;
+                    (*record).since = moved.at;
+                    (*record).moved = Some(moved);
                     return;
                 }
                 record = (*record).outer.cast_mut();
@@ -494,6 +498,7 @@ impl WaitRecord {
             object: std::ptr::null(),
             deadline,
             since,
+            moved: None,
             node,
             outer: std::ptr::null(),
             serial: SERIAL.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
