@@ -122,9 +122,9 @@ class Condition:
     def __enter__(self) -> Any: ...
     def __exit__(
         self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
+        kind: type[BaseException] | None = None,
+        value: BaseException | None = None,
+        traceback: TracebackType | None = None,
         /,
     ) -> Any: ...
     def wait(self, timeout: float | None = None) -> bool: ...

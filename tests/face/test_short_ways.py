@@ -50,6 +50,8 @@ STEPS: dict[str, list[tuple[Callable[[Any], object], Callable[[Any], object]]]] 
         (lambda it: it.__enter__(), lambda it: it.acquire()),
         (lambda it: it.notify(), lambda it: it.notify(n=1)),
         (lambda it: it.__exit__(1, 2, 3), lambda it: it.release()),
+        (lambda it: it.__enter__(), lambda it: it.acquire()),
+        (lambda it: it.__exit__(1, 2, 3), lambda it: it.__exit__()),
         (lambda it: it.__exit__(1, 2, 3), lambda it: it.release()),
     ],
     "Event": [

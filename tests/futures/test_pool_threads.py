@@ -151,7 +151,9 @@ def test_threads_that_a_trace_function_stops(
     pool.shutdown()
 
 
-def test_threads_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_that_cannot_be_started(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """What is there does all tasks; who submits is told, as by CPython's, if it is asked."""
     pool = ours.ThreadPoolExecutor(WORKERS)
     pool.submit(abs, 1).result(LIMIT)
@@ -163,6 +165,8 @@ def test_threads_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None
     tasks = [pool.submit(abs, -number) for number in range(20)]
     assert len(pool._threads) == 1
     assert [task.result(LIMIT) for task in tasks] == list(range(20))
+    # A thread of the pool that could not start another one goes on without.
+    assert not caplog.records
     gate, entered = threading.Event(), threading.Event()
 
     def blocks() -> None:

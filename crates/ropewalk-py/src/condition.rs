@@ -332,12 +332,14 @@ impl PyCondition {
         Ok(direct::truth(py, true).unbind())
     }
 
+    // Also without arguments, as CPython's own.
+    #[pyo3(signature = (kind=None, value=None, traceback=None, /))]
     fn __exit__(
         &self,
         py: Python<'_>,
-        kind: &Bound<'_, PyAny>,
-        value: &Bound<'_, PyAny>,
-        traceback: &Bound<'_, PyAny>,
+        kind: Option<&Bound<'_, PyAny>>,
+        value: Option<&Bound<'_, PyAny>>,
+        traceback: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
         match self.lock()?.kind() {
             Ok(lock) => order::release(lock)?,

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -218,9 +219,15 @@ impl PyWorkQueue {
                     may_start = true;
                     job.run(py, &mut seat)
                 }
-                Next::Spawn => self.start_one(start).inspect_err(|_| {
+                Next::Spawn => self.start_one(start).or_else(|error| {
                     // Those that are there do the next job, and then it is tried again.
                     may_start = false;
+                    // That there are no more threads to be had is no news for the program.
+                    if error.get_type(py).is(py.get_type::<PyRuntimeError>()) {
+                        host::discard(error.into_value(py).into_bound(py).into_any());
+                        return Ok(());
+                    }
+                    Err(error)
                 }),
                 Next::End => return Ok(self.successor.get().map(|it| it.clone_ref(py))),
             };
