@@ -59,7 +59,7 @@ def parse_run(words: list[str]) -> tuple[_options.Options, list[str]]:
     """Split what follows `ropewalk run` into the options and the target with its arguments.
 
     Raises:
-        UsageError: an unknown option or mode, or no target.
+        UsageError: an unknown option or mode, a file that would be lost, or no target.
     """
     deadlock = "raise"
     lock_order = False
@@ -95,6 +95,11 @@ def parse_run(words: list[str]) -> tuple[_options.Options, list[str]]:
         else:
             break
         del rest[0]
+    if report and trace and _is_one_file(report, trace):
+        raise UsageError(
+            f"--report={report} is the file of the trace: one of both would be lost. "
+            "Take another name"
+        )
     if not rest:
         raise UsageError("run needs a script, -m module, -c code, or - for standard input")
     if rest[0] in ("-m", "-c") and len(rest) == 1:
@@ -134,6 +139,16 @@ def _check_file(option: str, path: str, what: str) -> None:
         return
     if found not in (b"", begins):
         raise UsageError(f"{path} is no {what}: it would be lost. Take another name, or remove it")
+
+
+def _is_one_file(one: str, other: str) -> bool:
+    if os.path.realpath(one) == os.path.realpath(other):
+        return True
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        # Nor is there one yet.
+        return False
 
 
 def main(arguments: list[str] | None = None) -> int:

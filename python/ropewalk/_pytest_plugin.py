@@ -25,6 +25,8 @@ _TIMEOUT = "ropewalk_timeout"
 _HAS_ALARM = hasattr(signal, "setitimer")
 # The seconds that a test may still take.
 _LEFT = pytest.StashKey[float]()
+# The failure that deadlocks of other threads are, for the report of a piece that fails by itself.
+_DEADLOCK = pytest.StashKey[BaseException]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -154,10 +156,21 @@ def _watched(item: pytest.Item) -> Generator[None, object, object]:
     """Run a piece of a test, and fail it if another thread than its own has a deadlock."""
     if not item.config.getoption("ropewalk"):
         return (yield)
+    failure = None
     with _Deadlocks() as deadlocks:
-        result = yield from _timed(item)
-    if deadlocks.told:
-        pytest.fail("\n".join(deadlocks.told), pytrace=False)
+        try:
+            result = yield from _timed(item)
+        except KeyboardInterrupt as error:
+            # There is no report of it.
+            for told in deadlocks.told:
+                error.add_note(told)
+            raise
+        finally:
+            if deadlocks.told:
+                failure = pytest.fail.Exception("\n".join(deadlocks.told), pytrace=False)
+                item.stash[_DEADLOCK] = failure
+    if failure:
+        raise failure
     return result
 
 
@@ -200,6 +213,36 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
     """Watch the teardown."""
     return (yield from _watched(item))
+
+
+# The innermost one: what a skip has hidden is a failure before anybody asks if one is expected.
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show a deadlock of another thread with what the test ended with by itself."""
+    report = yield
+    failure = item.stash.get(_DEADLOCK, None)
+    if failure is None:
+        return report
+    del item.stash[_DEADLOCK]
+    if call.excinfo is None or call.excinfo.value is failure:
+        return report
+    if report.skipped:
+        call.excinfo = pytest.CallInfo.from_call(lambda: _raise(failure), call.when).excinfo
+        return pytest.TestReport.from_item_and_call(item, call)
+    section = ("a deadlock of other threads", str(failure))
+    add = getattr(report.longrepr, "addsection", None)
+    if add is not None:
+        # It is shown with --show-capture=no as well.
+        add(*section)
+    else:
+        report.sections.append(section)
+    return report
+
+
+def _raise(error: BaseException) -> None:
+    raise error
 
 
 def _who_waits() -> str:

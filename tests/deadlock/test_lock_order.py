@@ -247,6 +247,28 @@ def test_a_condition_takes_its_lock_again(tmp_path: Path) -> None:
     assert "program.py:5" in done.stderr, done.stderr
 
 
+def test_the_lock_of_a_condition_is_told_of_though_the_wait_never_ends(tmp_path: Path) -> None:
+    text = """
+    import threading
+    lock, other = threading.Lock(), threading.Lock()
+    changed = threading.Condition(lock)
+    def wait():
+        with changed:
+            with other:
+                changed.wait()
+    threading.Thread(target=wait, daemon=True).start()
+    while not changed._waiters:
+        pass
+    with changed:
+        changed.notify()
+        print(other.acquire(timeout=0.2))
+    """
+    done = run(tmp_path, text, "--lock-order", "--deadlock=off")
+    assert (done.stdout, done.returncode) == ("False\n", 0), done.stderr
+    assert done.stderr.count("are taken in both orders") == 1
+    assert "program.py:7" in done.stderr, done.stderr
+
+
 def test_a_wait_that_an_exception_ends_takes_the_lock_again(tmp_path: Path) -> None:
     text = """
     import signal, threading

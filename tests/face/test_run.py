@@ -376,6 +376,31 @@ def test_a_file_that_would_be_lost_is_refused(tmp_path: Path, option: str) -> No
         assert (tmp_path / name).stat().st_size > 0
 
 
+def test_one_file_for_the_trace_and_the_report_is_refused(tmp_path: Path) -> None:
+    app = tmp_path / "app.py"
+    app.write_text("print('ran')\n")
+    path = tmp_path / "out.json"
+    (tmp_path / "link.json").symlink_to(path)
+    (tmp_path / "folder").symlink_to(tmp_path)
+
+    def refused(other: str) -> bool:
+        done = python("--trace", path, f"--report={other}", app)
+        assert (done.returncode, done.stdout) in ((2, ""), (0, "ran\n"))
+        assert ("is the file of the trace" in done.stderr) == (done.returncode == 2)
+        return done.returncode == 2
+
+    same = [str(path), f"{tmp_path}/./out.json", f"{tmp_path}/link.json"]
+    same.append(f"{tmp_path}/folder/out.json")
+    assert all(refused(other) for other in same)
+    assert not path.exists()
+    path.touch()
+    (tmp_path / "hard.json").hardlink_to(path)
+    assert all(refused(other) for other in [*same, f"{tmp_path}/hard.json"])
+    assert path.stat().st_size == 0
+    assert not refused(f"{tmp_path}/other.json")
+    assert path.stat().st_size > 0
+
+
 def test_without_site_packages_it_says_so() -> None:
     """The start file would not be read: better no program than one without Ropewalk."""
     where = Path(ropewalk.__path__[0]).parent

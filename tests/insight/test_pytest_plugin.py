@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from textwrap import dedent
@@ -183,6 +184,75 @@ def test_after():
     passed = 1 if where == "setup" else 2
     assert f"{passed} passed, 1 error" in done.stdout
     assert f"ERROR at {where} of test_of_it" in done.stdout
+    assert "DeadlockError: 2 threads wait for each other" in done.stdout
+
+
+def test_a_deadlock_is_shown_with_what_a_test_ends_with_by_itself(tmp_path: Path) -> None:
+    text = """
+import unittest
+
+def test_fails():
+    deadlock()
+    assert "done" == "not done"
+
+def test_fails_with_a_text():
+    deadlock()
+    pytest.fail("not done", pytrace=False)
+
+def test_skips():
+    deadlock()
+    pytest.skip("not done")
+
+class Case(unittest.TestCase):
+    def test_case_fails(self):
+        deadlock()
+        self.fail("not done")
+
+    def test_case_skips(self):
+        deadlock()
+        self.skipTest("not done")
+
+@pytest.fixture
+def fixture():
+    deadlock()
+    pytest.skip("not done")
+
+def test_skips_in_setup(fixture):
+    pass
+
+@pytest.mark.xfail(raises=ValueError)
+def test_is_expected():
+    deadlock()
+    raise ValueError
+
+def test_fails_without():
+    assert "done" == "not done"
+
+def test_skips_without():
+    pytest.skip("not done")
+"""
+    done = run_pytest(tmp_path, DEADLOCK_IN_THREADS + text, "--ropewalk", "--show-capture=no")
+    assert done.returncode == 1, done.stdout
+    assert "6 failed, 1 skipped, 1 xfailed, 1 error" in done.stdout
+    shown, _, summary = done.stdout.partition("short test summary")
+    parts = re.split(r"^__+ (?:ERROR at setup of )?(\S+) __+$", shown, flags=re.MULTILINE)
+    failures = dict(zip(parts[1::2], parts[2::2], strict=True))
+    assert len(failures) == 7
+    assert "DeadlockError" not in failures.pop("test_fails_without")
+    for name, failure in failures.items():
+        assert failure.count("DeadlockError: 2 threads wait for each other") == 1, shown
+        assert ("not done" in failure) == ("fails" in name), shown
+        assert (f"::{name.removeprefix('Case.')} - Failed: Dead" in summary) == ("skips" in name)
+
+
+def test_a_deadlock_is_shown_when_a_hanging_test_is_interrupted(tmp_path: Path) -> None:
+    text = """
+def test_interrupted():
+    deadlock()
+    raise KeyboardInterrupt
+"""
+    done = run_pytest(tmp_path, DEADLOCK_IN_THREADS + text, "--ropewalk")
+    assert done.returncode == pytest.ExitCode.INTERRUPTED
     assert "DeadlockError: 2 threads wait for each other" in done.stdout
 
 

@@ -276,6 +276,32 @@ def test_what_thread_pools_did_is_told(tmp_path: Path) -> None:
     assert (late["tasks"], late["cancelled"], late["queued_peak"]) == (1, 4, 4)
 
 
+def test_what_was_cancelled_before_its_pool_broke_is_counted(tmp_path: Path) -> None:
+    text = """
+    import threading
+    from concurrent.futures import Future, ThreadPoolExecutor, thread
+    go = threading.Event()
+    def begin():
+        go.wait()
+        raise ValueError
+    pool = ThreadPoolExecutor(1, "broken", initializer=begin)
+    futures = [pool.submit(int) for _ in range(5)]
+    # Its state is where CPython has it from now on.
+    futures[3]._condition
+    assert all(future.cancel() for future in futures[2:4])
+    go.set()
+    for future in futures:
+        if not future.cancelled():
+            assert isinstance(future.exception(), thread.BrokenThreadPool)
+    pool.shutdown()
+    """
+    path = tmp_path / "report.json"
+    done = run(tmp_path, text, f"--report={path}")
+    assert done.returncode == 0, done.stderr
+    [pool] = json.loads(path.read_text())["pools"]
+    assert (pool["tasks"], pool["cancelled"], pool["queued_peak"]) == (0, 2, 5)
+
+
 def test_tasks_of_a_broken_pool_are_not_cancelled(tmp_path: Path) -> None:
     text = """
     import threading

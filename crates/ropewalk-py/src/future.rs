@@ -304,7 +304,7 @@ impl PyFuture {
     }
 
     /// Return True if the future was cancelled.
-    fn cancelled(slf: &Bound<'_, Self>) -> PyResult<bool> {
+    pub(crate) fn cancelled(slf: &Bound<'_, Self>) -> PyResult<bool> {
         match Self::fast_state(slf) {
             Some(state) => Ok(matches!(state, State::Cancelled | State::CancelledAndNotified)),
             None => host::is_true(&slow(slf, host::word!(slf.py(), "cancelled")?, (slf,))?),

@@ -117,6 +117,10 @@ pub(crate) fn giving_up<R>(
     wait: impl FnOnce(&dyn Fn()) -> PyResult<R>,
 ) -> PyResult<R> {
     let (owner, times) = (lock.owner(), lock.depth_hint());
+    if watch::checks_lock_order() {
+        // Taking it again may never end, nor may the wait itself.
+        report(py, &watch::lock_wanted_again(look(py, lock, true)));
+    }
     let is_released = Cell::new(false);
     let result = wait(&|| {
         is_released.set(true);

@@ -305,13 +305,19 @@ impl PyWorkQueue {
     /// Takes no more jobs, and gives error to all that wait.
     fn _break(&self, py: Python<'_>, error: &Bound<'_, PyAny>) -> PyResult<()> {
         let mut result = Ok(());
+        let mut called_off = 0;
         for job in self.core.break_down() {
             if let Some(future) = &job.future {
                 let outcome = Outcome::Error(error.clone().unbind());
-                result = result.and(PyFuture::end(future.bind(py), outcome, |_| {}));
+                let ended = PyFuture::end(future.bind(py), outcome, |_| {});
+                if ended.is_err() && PyFuture::cancelled(future.bind(py)).unwrap_or(false) {
+                    called_off += 1;
+                }
+                result = result.and(ended);
             }
             job.discard(py);
         }
+        self.core.called_off(called_off);
         result
     }
 

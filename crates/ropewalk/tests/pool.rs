@@ -233,6 +233,27 @@ fn a_pool_is_broken_by_an_initializer_that_panics() {
 }
 
 #[test]
+fn what_was_called_off_before_its_pool_broke_is_counted() {
+    let go = Arc::new(Event::new());
+    let its = go.clone();
+    let pool = ThreadPool::builder()
+        .name("broken while it is seen")
+        .threads(1)
+        .initializer(move || {
+            its.wait().unwrap();
+            panic!("on purpose")
+        })
+        .build();
+    let futures = [(); 3].map(|()| pool.submit(|| ()).unwrap());
+    assert!(futures[1].cancel());
+    go.set();
+    pool.join().unwrap();
+    let looks = ropewalk::watch::pools();
+    let look = looks.iter().find(|look| &*look.name == "broken while it is seen").unwrap();
+    assert_eq!((look.tasks, look.cancelled, look.queued), (0, 1, 0));
+}
+
+#[test]
 fn each_thread_is_initialized_before_its_first_task() {
     let (initialized, seen) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let its = initialized.clone();

@@ -349,9 +349,12 @@ impl Shared {
     fn work(&self) {
         let mut seat = self.queue.enter();
         if !self.initializer.as_ref().is_none_or(survives) {
+            let mut called_off = 0;
             for job in self.queue.break_down() {
+                called_off += usize::from(job.is_cancelled());
                 survives(|| job.fail());
             }
+            self.queue.called_off(called_off);
         }
         while let Ok(Some(job)) = seat.next_job() {
             // A task's own panic is in its outcome. But what it captured or returned may be dropped

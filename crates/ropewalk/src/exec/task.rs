@@ -7,6 +7,7 @@ use super::cell::FutureCell;
 use super::crew::Crew;
 use super::future::{Cell, Ended, HasCell, call_all, cancel};
 use super::seat::Seat;
+use super::state::State;
 use crate::primitive::ShortLock;
 
 /// A task in the queue. If it is dropped without having been done, it is cancelled.
@@ -17,6 +18,8 @@ trait Run: Send + Sync {
     fn run(&self, seat: &mut Seat<Job>);
     /// It will not be done, as it was dropped or as the pool is broken.
     fn abandon(&self, broken: bool);
+    /// Whether it was called off.
+    fn is_cancelled(&self) -> bool;
 }
 
 impl Job {
@@ -28,6 +31,11 @@ impl Job {
     /// Says that the task will not be done, as the pool is broken.
     pub(super) fn fail(self) {
         self.0.abandon(true);
+    }
+
+    /// Whether the task was called off.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.0.is_cancelled()
     }
 }
 
@@ -95,5 +103,9 @@ impl<T: Send, F: FnOnce() -> T + Send> Run for Task<T, F> {
         } else if let Ok(fired) = self.cell.finish(Ended::Broken) {
             call_all(fired);
         }
+    }
+
+    fn is_cancelled(&self) -> bool {
+        matches!(self.cell.state(), State::Cancelled | State::CancelledAndNotified)
     }
 }

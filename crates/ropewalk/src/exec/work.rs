@@ -235,13 +235,20 @@ impl<J> WorkQueue<J> {
         self.close(Phase::Broken, true)
     }
 
+    /// Says that so many jobs that [`WorkQueue::break_down`] has given out had been called off: for
+    /// those who look.
+    pub fn called_off(&self, jobs: usize) {
+        let _state = self.state.lock();
+        self.note_cancelled(jobs);
+    }
+
     fn close(&self, phase: Phase, cancel: bool) -> Vec<J> {
         let jobs = {
             let mut state = self.state.lock();
             state.close(phase);
             let jobs = if cancel { state.jobs.take_all() } else { Jobs::new() };
             if phase != Phase::Broken {
-                // Of a broken pool they fail.
+                // Of a broken pool they fail, but those that were called off before.
                 self.note_cancelled(jobs.len());
             }
             self.note_completeness(&state);

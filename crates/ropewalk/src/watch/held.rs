@@ -108,6 +108,16 @@ pub fn lock_wanted(wanted: Taken) -> Vec<Inversion> {
     })
 }
 
+/// As [`lock_wanted`], of a lock that the calling thread is about to release for a wait, and takes again
+/// when that is over.
+#[must_use]
+pub fn lock_wanted_again(wanted: Taken) -> Vec<Inversion> {
+    with_held(|me, held| {
+        strike_off(me, held, wanted.lock);
+        order::taken_anew(held, &Arc::new(wanted))
+    })
+}
+
 /// Says that the calling thread has released a lock, and which thread had taken it. To the trace it
 /// was held if that is the same one.
 pub fn lock_released(lock: usize, owner: usize) {
@@ -300,6 +310,24 @@ mod tests {
         assert!(take(41, true).is_empty(), "it is told once");
         release(41);
         release(42);
+    }
+
+    #[test]
+    fn a_lock_that_a_wait_gives_up_makes_a_pair_when_the_wait_begins() {
+        assert!(lock_wanted_again(taken(51, true)).is_empty());
+        for _ in 0..2 {
+            assert!(take(51, true).is_empty());
+        }
+        assert!(lock_wanted_again(taken(51, true)).is_empty());
+        assert!(take(52, true).is_empty());
+        assert_eq!(lock_wanted_again(taken(51, true)).len(), 1);
+        assert_eq!(held(), [51, 51, 52]);
+        for _ in 0..2 {
+            release(51);
+        }
+        assert!(take(51, true).is_empty(), "it is told once");
+        release(51);
+        release(52);
     }
 
     #[test]

@@ -54,7 +54,9 @@ pub use deadlock::{
 #[cfg(all(unix, not(loom)))]
 pub(crate) use fork::{after_fork, after_fork_in_child, before_fork};
 #[cfg(all(unix, not(loom)))]
-pub use held::{Taking, lock_given_up, lock_released, lock_taken, lock_wanted, notes_locks};
+pub use held::{
+    Taking, lock_given_up, lock_released, lock_taken, lock_wanted, lock_wanted_again, notes_locks,
+};
 pub(crate) use knot::pool_was_made;
 #[cfg(all(unix, not(loom)))]
 pub(crate) use monitor::end_if_idle;

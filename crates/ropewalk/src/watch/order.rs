@@ -109,7 +109,7 @@ struct Others {
 /// Switches the check on or off, from the next lock on that it is told of. The locks of this crate
 /// tell nobody, so that to take one costs nothing more: whoever wants the check, as a host does, says
 /// [`lock_taken`](super::lock_taken) and [`lock_released`](super::lock_released) for each, and
-/// [`lock_wanted`](super::lock_wanted) before a wait.
+/// [`lock_wanted`](super::lock_wanted) or [`lock_wanted_again`](super::lock_wanted_again) before a wait.
 pub fn set_lock_order(on: bool) {
     held::set(held::ORDER, on);
 }
@@ -124,10 +124,18 @@ pub fn checks_lock_order() -> bool {
 /// The calling thread has taken a lock while it `held` others, or is about to wait for it; returns the
 /// inversions that this showed.
 pub(super) fn taken(held: &[Held], inner: &Arc<Taken>) -> Vec<Inversion> {
+    // A lock that is taken again is no pair with anything that came in between.
+    if held.iter().any(|outer| outer.lock == inner.lock) {
+        return Vec::new();
+    }
+    taken_anew(held, inner)
+}
+
+/// As [`taken`], of a lock that it does not hold any more when it waits for it.
+pub(super) fn taken_anew(held: &[Held], inner: &Arc<Taken>) -> Vec<Inversion> {
     let mut found = Vec::new();
-    // What did not wait makes no order. A lock that is taken again is no pair with anything that
-    // came in between.
-    if held.is_empty() || !inner.waits || held.iter().any(|outer| outer.lock == inner.lock) {
+    // What did not wait makes no order.
+    if held.is_empty() || !inner.waits {
         return found;
     }
     let mut table = TABLE.lock();
@@ -135,7 +143,7 @@ pub(super) fn taken(held: &[Held], inner: &Arc<Taken>) -> Vec<Inversion> {
     let pairs = pairs.get_or_insert_default();
     for outer in held.iter().filter_map(|held| held.taken.as_ref()) {
         let (a, b) = (outer.lock, inner.lock);
-        if pairs.get(&a).is_some_and(|others| others.inner.contains_key(&b)) {
+        if a == b || pairs.get(&a).is_some_and(|others| others.inner.contains_key(&b)) {
             continue;
         }
         let now = Pair { outer: outer.clone(), inner: inner.clone() };
