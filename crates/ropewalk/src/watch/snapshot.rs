@@ -186,11 +186,11 @@ pub fn snapshot() -> Snapshot {
 #[must_use]
 pub fn find_deadlocks() -> Vec<Deadlock> {
     let mut found = DETECTOR.find_cycles();
-    let me = current();
-    // In the other mode whoever finds it must refuse it.
+    // In the other mode whoever finds it must refuse it. Who asks counts: it runs, unless it is a thread
+    // of the runtime's own.
     if found.is_empty()
         && mode() != Mode::Raise
-        && let Everybody::Waits { deadlock, .. } = DETECTOR.find_all(&me, Some(&me))
+        && let Everybody::Waits { deadlock, .. } = DETECTOR.find_all(&current(), None)
     {
         found.push(deadlock);
     }
