@@ -249,15 +249,17 @@ fn age_of(deadlock: &Deadlock) -> u64 {
     deadlock.links.iter().map(|link| link.waited_ns).min().unwrap_or(0)
 }
 
-/// Whether each of these threads still waits for the same. A deadlock of all threads lasts as well
-/// while one that is not in it runs for a moment: one that answers who looks at the program.
+/// Whether each of these threads still waits for the same, or runs handlers meanwhile. A deadlock of
+/// all threads lasts as well while one that is not in it runs for a moment: one that answers who looks
+/// at the program.
 fn goes_on(waits: &[Wait]) -> bool {
-    waits.iter().all(|(word, resource, since)| {
-        let same = |wait: Option<WaitView<'_>>| {
-            wait.is_some_and(|wait| wait.what.id() == *resource && wait.since == *since)
-        };
-        find_by_word(*word).is_some_and(|thread| thread.look(same))
-    })
+    waits.iter().all(|wait| is_waiting(*wait, |_| true))
+}
+
+fn is_waiting((word, resource, since): Wait, is_it: impl Fn(WaitView<'_>) -> bool) -> bool {
+    let same =
+        |wait: WaitView<'_>| wait.what.id() == resource && wait.since == since && is_it(wait);
+    find_by_word(word).is_some_and(|thread| thread.is_in_wait(same))
 }
 
 /// Whether the reporter told of the deadlock with these waits; `None` if it was not asked.
