@@ -242,7 +242,10 @@ pub(super) fn look_at_wait(wait: &WaitView<'_>) -> WaitLook {
         address: wait.what.id(),
         kind: wait.what.kind(),
         name: wait.object.and_then(ObjectInfo::name).or_else(label),
-        made_at: wait.object.and_then(ObjectInfo::made_at),
+        // Nothing is known of the lock that a notifier moved the thread to if nobody waited for it before.
+        made_at: wait
+            .object
+            .map_or_else(|| wait.what.origin().describe_shared(), ObjectInfo::made_at),
         owner: wait.what.owner(),
         depth: wait.what.depth(),
         waited: Duration::from_nanos(wait.waited_ns()),
