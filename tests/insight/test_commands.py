@@ -372,6 +372,25 @@ def test_a_deadlock_is_told_once_however_often_it_is_looked_at(tmp_path: Path) -
     assert "threads wait" not in err
 
 
+def test_the_lock_of_a_condition_is_shown_with_its_line(tmp_path: Path) -> None:
+    text = """
+    changed = threading.Condition()
+    def wait():
+        with changed:
+            changed.wait()
+    waiter = threading.Thread(target=wait, name="waiter")
+    waiter.start()
+    until_blocked(waiter)
+    with changed:
+        changed.notify()
+        ready()
+    """
+    with Program(tmp_path, text) as program:
+        rows = {line.split()[0]: line for line in says(["ps", program.pid]).splitlines() if line}
+        assert "RLock program.py:6" in rows["waiter"]
+        assert program.end()[0] == 0
+
+
 def test_all_threads_are_shown_once_it_is_told_that_they_wait(tmp_path: Path) -> None:
     text = """
     from ropewalk import _ropewalk
