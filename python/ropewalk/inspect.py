@@ -108,6 +108,9 @@ def find_deadlocks(pid: int | None = None) -> list[Deadlock]:
 
     A circle with a plain Lock in it is legal as long as another thread runs: that one may release
     the lock. So it is found only once it has lasted for ten seconds, as it is reported only then;
-    and a thread that waits for itself only if it was reported.
+    and a thread that waits for itself only if it was reported, as its lock may stand for a message.
+    With --deadlock=off, where nothing is reported, that one is found as well.
+
+    If all threads of the program wait, they are found together: by another process.
     """
     return list(snapshot(pid).deadlocks)

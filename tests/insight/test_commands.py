@@ -372,6 +372,45 @@ def test_a_deadlock_is_told_once_however_often_it_is_looked_at(tmp_path: Path) -
     assert "threads wait" not in err
 
 
+def test_the_lock_of_a_condition_is_shown_with_its_line(tmp_path: Path) -> None:
+    text = """
+    changed = threading.Condition()
+    def wait():
+        with changed:
+            changed.wait()
+    waiter = threading.Thread(target=wait, name="waiter")
+    waiter.start()
+    until_blocked(waiter)
+    with changed:
+        changed.notify()
+        ready()
+    """
+    with Program(tmp_path, text) as program:
+        rows = {line.split()[0]: line for line in says(["ps", program.pid]).splitlines() if line}
+        assert "RLock program.py:6" in rows["waiter"]
+        assert program.end()[0] == 0
+
+
+def test_all_threads_are_shown_once_it_is_told_that_they_wait(tmp_path: Path) -> None:
+    text = """
+    from ropewalk import _ropewalk
+    _ropewalk.set_suspect_grace(0.2)
+    getter = threading.Thread(target=queue.Queue().get, daemon=True)
+    getter.start()
+    until_blocked(getter)
+    print("ready", flush=True)
+    # For Ctrl-C: this is no certain deadlock.
+    threading.Event().wait()
+    """
+    with Program(tmp_path, text) as program:
+        assert program.process.stderr is not None
+        assert "possible deadlock: all 2 threads wait" in program.process.stderr.readline()
+        until(lambda: inspect.find_deadlocks(program.pid))
+        [shown] = inspect.find_deadlocks(program.pid)
+        assert (shown.certain, shown.cycle, len(shown.idents)) == (False, False, 2)
+        assert "possible deadlock: all threads wait" in says(["ps", program.pid])
+
+
 def test_numbers_that_no_process_has() -> None:
     done = ropewalk("ps", "0")
     assert (done.returncode, done.stderr) == (1, "ropewalk: there is no process 0\n")

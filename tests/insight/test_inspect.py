@@ -107,6 +107,32 @@ def test_a_notified_waiter_waits_for_its_lock_from_then_on(
     assert of["its lock"].total >= kept_ns / 1e9
 
 
+def test_of_a_lock_that_nobody_waited_for_before_it_is_known_where_it_was_made() -> None:
+    lock = threading.Lock()
+    condition = threading.Condition(lock)
+
+    def wait() -> None:
+        with condition:
+            condition.wait()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    _blocked(thread)
+    with condition:
+        condition.notify()
+        now = inspect.snapshot()
+        waiter = now.thread(thread.ident or 0)
+    thread.join()
+    assert waiter is not None
+    assert waiter.waits_for is not None
+    assert waiter.waits_for.kind == "Lock"
+    assert waiter.waits_for.made_at is not None
+    assert waiter.waits_for.made_at.rpartition(":")[0].endswith("test_inspect.py")
+    thing = now.object(waiter.waits_for.object_id)
+    assert thing is not None
+    assert thing.made_at == waiter.waits_for.made_at
+
+
 @pytest.mark.parametrize("kind", ["Lock", "Queue.get", "Semaphore", "Event"])
 def test_who_runs_a_handler_in_a_wait_is_blocked(kind: str) -> None:
     main = threading.get_ident()

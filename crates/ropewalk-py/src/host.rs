@@ -121,7 +121,7 @@ fn nothing(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
 /// Python as the host of the runtime.
 struct Python3;
 
-fn is_attached() -> bool {
+pub(crate) fn is_attached() -> bool {
     // `PyGILState_Check` alone would not do: once the process has made a sub-interpreter it says
     // yes to every thread, also to our monitor, which would then release somebody else's GIL. A
     // thread without a state of its own is not attached.
@@ -197,14 +197,11 @@ impl Host for Python3 {
     }
 
     fn describe_origin(&self, site: HostSite) -> Option<Arc<str>> {
-        if !is_attached() {
-            return None;
-        }
         super::origin::describe(site)
     }
 
     fn is_own_site(&self, site: HostSite) -> bool {
-        is_attached() && super::origin::is_own(site)
+        super::origin::is_own(site)
     }
 }
 

@@ -159,7 +159,8 @@ const MOST_KNOWN: usize = 1024;
 #[expect(clippy::disallowed_types, reason = "tried and never waited for")]
 static KNOWN: OnceBox<Mutex<Known>> = OnceBox::new();
 
-/// `file:line` for what [`Site::origin`] gave, whose site must be alive, on an attached thread.
+/// `file:line` for what [`Site::origin`] gave, whose site must be alive. On a thread that is not attached
+/// only if something that was made there was described before.
 pub(crate) fn describe(site: HostSite) -> Option<Arc<str>> {
     place(site).map(|(text, _)| text)
 }
@@ -176,6 +177,9 @@ fn place(site: HostSite) -> Option<Place> {
         && let Some((_, place)) = known.get(&key)
     {
         return Some(place.clone());
+    }
+    if !host::is_attached() {
+        return None;
     }
     let (code, place) = host::attached(|py| {
         // SAFETY: the site that keeps the code object lives as long as the primitive, which the

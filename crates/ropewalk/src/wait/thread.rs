@@ -367,35 +367,24 @@ impl ThreadInfo {
     /// code of a user.
     pub fn look<R>(&self, look: impl FnOnce(Option<WaitView<'_>>) -> R) -> R {
         let innermost = self.waiting.lock();
-        if innermost.0.is_null() {
-            return look(None);
+        // SAFETY: null, or published, which cannot end while we hold the lock.
+        look(unsafe { innermost.0.as_ref().and_then(|record| record.view()) })
+    }
+
+    /// Whether one of the waits that the thread is in is as `is_it` says: handlers wait as well. As for
+    /// [`ThreadInfo::look`].
+    pub(crate) fn is_in_wait(&self, is_it: impl Fn(WaitView<'_>) -> bool) -> bool {
+        let innermost = self.waiting.lock();
+        let mut record = innermost.0;
+        // SAFETY: as in `look`.
+        while let Some(each) = unsafe { record.as_ref() } {
+            // SAFETY: as above.
+            if unsafe { each.view() }.is_some_and(&is_it) {
+                return true;
+            }
+            record = each.outer;
         }
-        // SAFETY: non-null means published; the record and its resource outlive the publication
-        // (invariant 6), which cannot end while we hold the lock.
-        let (record, what) = unsafe { (&*innermost.0, &*(*innermost.0).what) };
-        // Acquire pairs with the Release in `begin`: what the thread did before it slept, such as
-        // to notify another one, is seen.
-        let begun = record.begun.load(Ordering::Acquire);
-        if begun == 0 {
-            return look(None);
-        }
-        // SAFETY: the node lives as long as the record.
-        let standing = unsafe { &*record.node }.standing();
-        let runs_handlers = begun == IN_HANDLERS;
-        // Who runs handlers may stand aside meanwhile.
-        let is_gone = standing == Standing::Gone && !runs_handlers;
-        let is_over = record.refused || is_gone || matches!(standing, Standing::Notified(_));
-        look(Some(WaitView {
-            what,
-            // SAFETY: null, or alive as long as the queue that the record's node is in.
-            object: unsafe { record.object.as_ref() },
-            deadline: record.deadline,
-            since: record.since,
-            serial: record.serial,
-            notified: is_over || runs_handlers,
-            is_over,
-            moved: standing == Standing::Moved,
-        }))
+        false
     }
 
     /// Publishes `record` as the innermost wait. The caller unpublishes it before it dies, and uses
@@ -507,12 +496,43 @@ impl WaitRecord {
         }
     }
 
+    /// What is seen of the wait, unless it is only about to begin.
+    ///
+    /// # Safety
+    /// The record is published, and the lock on it held: it, its node and its resource outlive the
+    /// publication (invariant 6).
+    unsafe fn view(&self) -> Option<WaitView<'_>> {
+        // Acquire pairs with the Release in `begin`: what the thread did before it slept, such as
+        // to notify another one, is seen.
+        let begun = self.begun.load(Ordering::Acquire);
+        if begun == 0 {
+            return None;
+        }
+        // SAFETY: the caller's; the object is null, or alive as long as the queue that the node is in.
+        let (what, object, node) = unsafe { (&*self.what, self.object.as_ref(), &*self.node) };
+        let standing = node.standing();
+        let runs_handlers = begun == IN_HANDLERS;
+        // Who runs handlers may stand aside meanwhile.
+        let is_gone = standing == Standing::Gone && !runs_handlers;
+        let is_over = self.refused || is_gone || matches!(standing, Standing::Notified(_));
+        Some(WaitView {
+            what,
+            object,
+            deadline: self.deadline,
+            since: self.since,
+            serial: self.serial,
+            notified: is_over || runs_handlers,
+            is_over,
+            moved: standing == Standing::Moved,
+        })
+    }
+
     /// The thread is about to sleep.
     ///
     /// # Safety
     /// The record is alive.
     pub(super) unsafe fn begin(record: *const Self) {
-        // Release pairs with the Acquire in `look`.
+        // Release pairs with the Acquire in `view`.
         // SAFETY: the caller's; the field is only ever shared.
         unsafe { &(*record).begun }.store(1, Ordering::Release);
     }

@@ -8,7 +8,7 @@
 //! In a process that ends with its last thread the monitor must not be that: there it looks now and
 //! then whether the others are gone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -43,9 +43,9 @@ struct Monitor {
     queue: WaitQueue,
 }
 
-/// The deadlocks that the reporter was asked to tell of, by their waits, sorted; and whether it did: a
-/// lock may stand for a message.
-type Known = BTreeMap<Vec<Wait>, bool>;
+/// The deadlocks that the reporter was asked to tell of, by their waits, sorted; `None` if it did not:
+/// a lock may stand for a message.
+type Known = BTreeMap<Vec<Wait>, Option<Deadlock>>;
 
 /// A thread, what it waits for, and since when: it may wait for the same once more.
 type Wait = (usize, usize, u64);
@@ -203,12 +203,12 @@ fn look() {
     }
     // Before the look: a wait that begins meanwhile is younger.
     MONITOR.seen.store(youngest_wait(Some(&me)).unwrap_or(0), Ordering::Relaxed);
-    let mut found = Vec::new();
+    let mut all = Vec::new();
     match DETECTOR.find_all(&me, Some(&me)) {
         Everybody::Waits { deadlock, victim } if deadlock.certain && mode() == Mode::Raise => {
             return victim.refuse(deadlock);
         }
-        Everybody::Waits { deadlock, .. } => found.push(deadlock),
+        Everybody::Waits { deadlock, .. } => all.push(deadlock),
         Everybody::WaitsUnlessAStrangerHelps => {
             let pause = MONITOR.pause.load(Ordering::Relaxed).saturating_mul(2).min(LONGEST_PAUSE);
             MONITOR.pause.store(pause, Ordering::Relaxed);
@@ -216,30 +216,47 @@ fn look() {
         }
         Everybody::MayGoOn => MONITOR.pause.store(SHORTEST_PAUSE, Ordering::Relaxed),
     }
-    if found.is_empty() {
-        found = DETECTOR.find_cycles();
-        let links = found.iter().flat_map(|deadlock| &deadlock.links);
-        let told: WordSet = links.map(|link| link.thread.word()).collect();
-        let others = threads().into_iter().filter(|thread| !told.contains(&thread.word()));
-        found.extend(others.filter_map(|thread| DETECTOR.find_knot_of(&thread, false)));
-    }
     MONITOR.known.lock().retain(|waits, _| goes_on(waits));
-    for deadlock in found {
+    for deadlock in with_others(all) {
         let (waits, age) = (waits_of(&deadlock), age_of(&deadlock));
         if age < grace && !deadlock.certain {
             look_in(grace - age);
         } else if verdict(&waits).is_none()
             && let Some(reporter) = REPORTER.get()
         {
-            let told = reporter(&deadlock);
+            let told = reporter(&deadlock).then_some(deadlock);
             MONITOR.known.lock().insert(waits, told);
         }
     }
 }
 
+/// These, and the cycles and knots of other threads.
+fn with_others(mut found: Vec<Deadlock>) -> Vec<Deadlock> {
+    let members = |found: &[Deadlock]| -> WordSet {
+        found.iter().flat_map(|each| &each.links).map(|link| link.thread.word()).collect()
+    };
+    let known = members(&found);
+    let is_new =
+        |cycle: &Deadlock| !cycle.links.iter().all(|link| known.contains(&link.thread.word()));
+    found.extend(DETECTOR.find_cycles().into_iter().filter(is_new));
+    let known = members(&found);
+    // Each thread of a knot finds it.
+    let mut knots = BTreeSet::new();
+    let others = threads().into_iter().filter(|thread| !known.contains(&thread.word()));
+    found.extend(
+        others
+            .filter_map(|thread| DETECTOR.find_knot_of(&thread, false))
+            .filter(|knot| knots.insert(waits_of(knot))),
+    );
+    found
+}
+
+fn wait_of(link: &Link) -> Wait {
+    (link.thread.word(), link.resource, link.since)
+}
+
 fn waits_of(deadlock: &Deadlock) -> Vec<Wait> {
-    let wait = |link: &Link| (link.thread.word(), link.resource, link.since);
-    let mut waits: Vec<Wait> = deadlock.links.iter().map(wait).collect();
+    let mut waits: Vec<Wait> = deadlock.links.iter().map(wait_of).collect();
     waits.sort_unstable();
     waits
 }
@@ -249,32 +266,57 @@ fn age_of(deadlock: &Deadlock) -> u64 {
     deadlock.links.iter().map(|link| link.waited_ns).min().unwrap_or(0)
 }
 
-/// Whether each of these threads still waits for the same. A deadlock of all threads lasts as well
-/// while one that is not in it runs for a moment: one that answers who looks at the program.
+/// Whether each of these threads still waits for the same, or runs handlers meanwhile. A deadlock of
+/// all threads lasts as well while one that is not in it runs for a moment: one that answers who looks
+/// at the program.
 fn goes_on(waits: &[Wait]) -> bool {
-    waits.iter().all(|(word, resource, since)| {
-        let same = |wait: Option<WaitView<'_>>| {
-            wait.is_some_and(|wait| wait.what.id() == *resource && wait.since == *since)
-        };
-        find_by_word(*word).is_some_and(|thread| thread.look(same))
-    })
+    waits.iter().all(|wait| is_waiting(*wait, |_| true))
+}
+
+fn is_waiting((word, resource, since): Wait, is_it: impl Fn(WaitView<'_>) -> bool) -> bool {
+    let same =
+        |wait: WaitView<'_>| wait.what.id() == resource && wait.since == since && is_it(wait);
+    find_by_word(word).is_some_and(|thread| thread.is_in_wait(same))
 }
 
 /// Whether the reporter told of the deadlock with these waits; `None` if it was not asked.
 fn verdict(waits: &[Wait]) -> Option<bool> {
-    MONITOR.known.lock().get(waits).copied()
+    MONITOR.known.lock().get(waits).map(Option::is_some)
+}
+
+/// Whether the monitor tells of deadlocks.
+#[cfg(not(loom))]
+pub(super) fn tells() -> bool {
+    mode() != Mode::Off && REPORTER.get().is_some()
+}
+
+/// What somebody who looks is to be shown: what was told and goes on, `more`, and what the monitor would
+/// tell of the others by now.
+#[cfg(not(loom))]
+pub(super) fn to_be_shown(more: Option<Deadlock>) -> Vec<Deadlock> {
+    let mut told: Vec<Deadlock> = MONITOR.known.lock().values().flatten().cloned().collect();
+    told.retain_mut(|deadlock| deadlock.links.iter_mut().all(lasts));
+    told.extend(more);
+    let mut shown = with_others(told);
+    shown.retain(is_to_be_shown);
+    shown
+}
+
+/// Whether its thread waits for the same, and nobody has ended that: it may not have seen it yet.
+#[cfg(not(loom))]
+fn lasts(link: &mut Link) -> bool {
+    link.waited_ns = now().saturating_sub(link.since);
+    let same = |wait: WaitView<'_>| !wait.is_over && wait.what.owner() == link.owner;
+    is_waiting(wait_of(link), same)
 }
 
 /// Whether somebody who looks is to be shown a deadlock: as soon as the monitor would tell of it. Of a
 /// thread that waits for itself only the reporter knows whether its lock stands for a message.
 #[cfg(not(loom))]
-pub(super) fn is_to_be_shown(deadlock: &Deadlock) -> bool {
+fn is_to_be_shown(deadlock: &Deadlock) -> bool {
     deadlock.certain
         || age_of(deadlock) >= GRACE_NS.load(Ordering::Relaxed)
-            && (deadlock.links.len() > 1
-                || REPORTER.get().is_none()
-                || mode() == Mode::Off
-                || verdict(&waits_of(deadlock)) == Some(true))
+            && (deadlock.links.len() > 1 || !tells() || verdict(&waits_of(deadlock)) == Some(true))
 }
 
 /// Has the monitor end if it sleeps and has nothing to look at: before a fork, where CPython from 3.12 on

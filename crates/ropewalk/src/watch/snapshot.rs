@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::deadlock::{DETECTOR, Everybody, Mode, mode, no_looks};
-use super::monitor::is_to_be_shown;
+use super::monitor::{tells, to_be_shown};
 use super::pools::{PoolLook, pools};
 use crate::platform::{self, TaskState};
 use crate::primitive::{WordMap, WordSet};
@@ -179,23 +179,22 @@ pub fn snapshot() -> Snapshot {
     Snapshot { threads: looks, objects: all, deadlocks, starting, pools }
 }
 
-/// Threads that wait for each other in a cycle, and, unless such deadlocks are refused anyway, all
-/// threads if none of them can go on. What is not certain may still end: it is only suspected once it
-/// has lasted for the grace period ([`set_grace`](super::set_grace)), and if it is no thread waiting for
-/// itself that the reporter did not tell of ([`set_reporter`](super::set_reporter)).
+/// Threads that wait for each other: what the monitor told of ([`set_reporter`](super::set_reporter)) and
+/// what it would tell of by now, so what is not certain only once it has lasted for the grace period
+/// ([`set_grace`](super::set_grace)). Where it tells of nothing, as with [`Mode::Off`], all that there is.
 #[must_use]
 pub fn find_deadlocks() -> Vec<Deadlock> {
-    let mut found = DETECTOR.find_cycles();
-    let me = current();
-    // In the other mode whoever finds it must refuse it.
-    if found.is_empty()
+    // As a rule it is the monitor that finds out whether all threads wait: the host must be asked for
+    // that, which whoever only looks should not wait for, and whoever finds it in the mode `Raise` must
+    // refuse it. Who asks counts: it runs, unless it is a thread of the runtime's own.
+    let mut all = None;
+    if !tells()
         && mode() != Mode::Raise
-        && let Everybody::Waits { deadlock, .. } = DETECTOR.find_all(&me, Some(&me))
+        && let Everybody::Waits { deadlock, .. } = DETECTOR.find_all(&current(), None)
     {
-        found.push(deadlock);
+        all = Some(deadlock);
     }
-    found.retain(is_to_be_shown);
-    found
+    to_be_shown(all)
 }
 
 fn look_at(object: &ObjectRef) -> ObjectLook {
@@ -243,7 +242,10 @@ pub(super) fn look_at_wait(wait: &WaitView<'_>) -> WaitLook {
         address: wait.what.id(),
         kind: wait.what.kind(),
         name: wait.object.and_then(ObjectInfo::name).or_else(label),
-        made_at: wait.object.and_then(ObjectInfo::made_at),
+        // Nothing is known of the lock that a notifier moved the thread to if nobody waited for it before.
+        made_at: wait
+            .object
+            .map_or_else(|| wait.what.origin().describe_shared(), ObjectInfo::made_at),
         owner: wait.what.owner(),
         depth: wait.what.depth(),
         waited: Duration::from_nanos(wait.waited_ns()),
