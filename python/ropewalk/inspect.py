@@ -111,6 +111,7 @@ def find_deadlocks(pid: int | None = None) -> list[Deadlock]:
     and a thread that waits for itself only if it was reported, as its lock may stand for a message.
     With --deadlock=off, where nothing is reported, that one is found as well.
 
-    If all threads of the program wait, they are found together: by another process.
+    If all threads of the program wait, they are found together once that was reported: by another
+    process, as who asks does not wait.
     """
     return list(snapshot(pid).deadlocks)

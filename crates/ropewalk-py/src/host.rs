@@ -189,7 +189,9 @@ impl Host for Python3 {
     }
 
     fn outside_help(&self) -> bool {
-        Python::try_attach(signals::user_handles_signals).unwrap_or(true)
+        // Who looks from outside must not wait for the GIL: forks and the exit keep it, and wait for the
+        // thread that answers.
+        !is_attached() || Python::try_attach(signals::user_handles_signals).unwrap_or(true)
     }
 
     fn is_own_lock(&self, address: usize) -> bool {
