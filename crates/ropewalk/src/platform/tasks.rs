@@ -79,27 +79,46 @@ pub(crate) fn unknown_tasks(_known: &[u64]) -> Vec<(u64, String)> {
 }
 
 /// Which of these threads, by their native ids, has which of these words ([`word`](super::word)), where
-/// that can be seen.
+/// that can be seen; `others` are words of other threads.
 ///
-/// A thread's word is an address in its stack's mapping, where the C library keeps what belongs to the
-/// thread; and of one that does not run the kernel tells where in its stack it is.
+/// A thread's word is an address in its stack's mapping, above the stack, where the C library keeps what
+/// belongs to the thread; and of one that does not run the kernel tells where in its stack it is.
 #[cfg(target_os = "linux")]
-pub(crate) fn tasks_of(words: &[usize], tasks: &[u64]) -> Vec<(u64, usize)> {
+pub(crate) fn tasks_of(words: &[usize], others: &[usize], tasks: &[u64]) -> Vec<(u64, usize)> {
     if words.is_empty() || tasks.is_empty() {
         return Vec::new();
     }
     let at = |task: &u64| Some((*task, stack_pointer(*task)?));
-    let tasks: Vec<(u64, usize)> = tasks.iter().filter_map(at).collect();
     let maps = std::fs::read("/proc/self/maps").unwrap_or_default();
+    let maps = String::from_utf8_lossy(&maps);
+    let areas: Vec<_> = maps.lines().filter_map(read_area).collect();
+    pairs_of(words, others, tasks.iter().filter_map(at).collect(), &areas)
+}
+
+/// How much of its stack a thread has used at most that is taken for the one with the word above: half of
+/// what most stacks have.
+#[cfg(target_os = "linux")]
+const MOST_USED: usize = 4 << 20;
+
+#[cfg(target_os = "linux")]
+fn pairs_of(
+    words: &[usize],
+    others: &[usize],
+    mut tasks: Vec<(u64, usize)>,
+    areas: &[std::ops::Range<usize>],
+) -> Vec<(u64, usize)> {
+    let mut all = [words, others].concat();
+    all.sort_unstable();
+    tasks.sort_unstable_by_key(|(_, at)| *at);
     let mut found = Vec::new();
-    for area in String::from_utf8_lossy(&maps).lines().filter_map(read_area) {
-        let mut words = words.iter().filter(|word| area.contains(word));
-        let mut tasks = tasks.iter().filter(|(_, at)| area.contains(at));
-        // Of stacks that were made in one piece it cannot be told whose is whose.
-        if let (Some(word), None) = (words.next(), words.next())
-            && let (Some((task, at)), None) = (tasks.next(), tasks.next())
-            && at < word
-        {
+    // Stacks that lie side by side may be one mapping: whose word it is shows in that nothing of another
+    // thread is between the two.
+    for (place, (task, at)) in tasks.iter().enumerate() {
+        let Some(word) = all.get(all.partition_point(|word| word <= at)) else { continue };
+        let is_next = tasks.get(place + 1).is_none_or(|(_, next)| next > word);
+        let is_near = word - at <= MOST_USED;
+        let is_in_one = areas.iter().any(|area| area.contains(at) && area.contains(word));
+        if is_next && is_near && is_in_one && words.contains(word) {
             found.push((*task, *word));
         }
     }
@@ -107,7 +126,7 @@ pub(crate) fn tasks_of(words: &[usize], tasks: &[u64]) -> Vec<(u64, usize)> {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn tasks_of(_words: &[usize], _tasks: &[u64]) -> Vec<(u64, usize)> {
+pub(crate) fn tasks_of(_words: &[usize], _others: &[usize], _tasks: &[u64]) -> Vec<(u64, usize)> {
     Vec::new()
 }
 
@@ -178,12 +197,33 @@ mod tests {
         let (task, word) = (task.parse().unwrap(), word.parse().unwrap());
         // Not there in every kernel.
         let is_told = std::fs::metadata(format!("/proc/self/task/{task}/syscall")).is_ok();
-        while is_told && tasks_of(&[word], &[native_id(), task]) != [(task, word)] {
+        while is_told && tasks_of(&[word], &[thread_word()], &[native_id(), task]) != [(task, word)]
+        {
             std::thread::yield_now();
         }
-        assert!(tasks_of(&[thread_word()], &[task]).is_empty());
+        assert!(tasks_of(&[thread_word()], &[word], &[task]).is_empty());
         drop(go);
         assert_eq!(sleeper.join().unwrap(), 0);
+    }
+
+    #[test]
+    fn whose_word_it_is_is_seen_also_if_stacks_are_one_mapping() {
+        let stack = 8 << 20;
+        let top = |number: usize| number * stack;
+        let areas = [top(1)..top(4), top(5)..top(6)];
+        let pairs = |words: &[usize], others: &[usize], tasks: &[(u64, usize)]| {
+            pairs_of(words, others, tasks.to_vec(), &areas)
+        };
+        let word = |number| top(number) - 100;
+        let at = |number| top(number) - 2_000;
+        let tasks = [(12, at(2)), (14, at(4)), (13, at(3)), (16, at(6))];
+        assert_eq!(pairs(&[word(3), word(4)], &[], &tasks), [(13, word(3)), (14, word(4))]);
+        assert_eq!(pairs(&[word(6)], &[word(2)], &tasks), [(16, word(6))]);
+        // The thread with this word is gone, or it runs; another one is nearer; it has another mapping.
+        assert_eq!(pairs(&[word(4)], &[], &[(13, at(3))]), []);
+        assert_eq!(pairs(&[word(4)], &[word(4) - 10], &tasks), []);
+        assert_eq!(pairs(&[word(4)], &[], &[(14, at(4)), (15, at(4) + 50)]), [(15, word(4))]);
+        assert_eq!(pairs(&[word(5)], &[], &[(15, at(5))]), []);
     }
 
     #[test]

@@ -303,7 +303,8 @@ fn know_by_locks(looks: &mut [ThreadLook], all: &[ObjectLook]) {
     let owners: Vec<usize> = owners.into_iter().collect();
     let strangers = looks.iter().filter(|look| look.ident == 0).map(|look| look.native_id);
     let strangers: Vec<u64> = strangers.collect();
-    for (native_id, word) in platform::tasks_of(&owners, &strangers) {
+    let known: Vec<usize> = known.into_iter().filter(|ident| *ident != 0).collect();
+    for (native_id, word) in platform::tasks_of(&owners, &known, &strangers) {
         if let Some(look) = looks.iter_mut().find(|look| look.native_id == native_id) {
             look.ident = word;
         }
