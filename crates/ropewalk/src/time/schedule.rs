@@ -274,6 +274,8 @@ impl Schedule {
                 self.lead(me, now)
             }
             Some(at) => {
+                // A function may begin meanwhile: it looks again then, so that nobody need wake it.
+                let at = at.min(self.next_due().unwrap_or(now).max(now) + LONG_NS);
                 self.standby_sleeps_until = at;
                 Next::Sleep(at)
             }
