@@ -278,7 +278,7 @@ def test_a_wait_that_an_exception_ends_takes_the_lock_again(tmp_path: Path) -> N
         raise InterruptedError
     signal.signal(signal.SIGALRM, stop)
     with lock:
-        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        signal.setitimer(signal.ITIMER_REAL, 2.0)
         try:
             with other:
                 changed.wait()
