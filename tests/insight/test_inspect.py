@@ -69,6 +69,17 @@ def test_a_blocked_thread_is_seen_with_the_lock_and_its_holder() -> None:
     assert list(after.waiters) == []
 
 
+def _waits_for(condition: threading.Condition) -> threading.Thread:
+    def wait() -> None:
+        with condition:
+            condition.wait()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    _blocked(thread)
+    return thread
+
+
 @pytest.mark.parametrize("make", [threading.Lock, threading.RLock])
 def test_a_notified_waiter_waits_for_its_lock_from_then_on(
     make: Callable[[], threading.Lock | threading.RLock],
@@ -78,13 +89,7 @@ def test_a_notified_waiter_waits_for_its_lock_from_then_on(
     inspect.set_name(condition, "changed")
     inspect.set_name(lock, "its lock")
 
-    def wait() -> None:
-        with condition:
-            condition.wait()
-
-    thread = threading.Thread(target=wait)
-    thread.start()
-    _blocked(thread)
+    thread = _waits_for(condition)
     asleep_ns = time.monotonic_ns()
     time.sleep(0.1)
     with condition:
@@ -111,13 +116,7 @@ def test_of_a_lock_that_nobody_waited_for_before_it_is_known_where_it_was_made()
     lock = threading.Lock()
     condition = threading.Condition(lock)
 
-    def wait() -> None:
-        with condition:
-            condition.wait()
-
-    thread = threading.Thread(target=wait)
-    thread.start()
-    _blocked(thread)
+    thread = _waits_for(condition)
     with condition:
         condition.notify()
         now = inspect.snapshot()

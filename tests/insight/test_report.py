@@ -276,15 +276,21 @@ def test_what_thread_pools_did_is_told(tmp_path: Path) -> None:
     assert (late["tasks"], late["cancelled"], late["queued_peak"]) == (1, 4, 4)
 
 
-def test_what_was_cancelled_before_its_pool_broke_is_counted(tmp_path: Path) -> None:
-    text = """
+# A pool whose only thread fails as soon as it may go.
+BREAKS = """
     import threading
-    from concurrent.futures import Future, ThreadPoolExecutor, thread
+    from concurrent.futures import ThreadPoolExecutor, thread
     go = threading.Event()
     def begin():
         go.wait()
         raise ValueError
     pool = ThreadPoolExecutor(1, "broken", initializer=begin)
+"""
+
+
+def test_what_was_cancelled_before_its_pool_broke_is_counted(tmp_path: Path) -> None:
+    text = f"""
+    {BREAKS}
     futures = [pool.submit(int) for _ in range(5)]
     # Its state is where CPython has it from now on.
     futures[3]._condition
@@ -303,14 +309,8 @@ def test_what_was_cancelled_before_its_pool_broke_is_counted(tmp_path: Path) -> 
 
 
 def test_tasks_of_a_broken_pool_are_not_cancelled(tmp_path: Path) -> None:
-    text = """
-    import threading
-    from concurrent.futures import ThreadPoolExecutor, thread
-    go = threading.Event()
-    def begin():
-        go.wait()
-        raise ValueError
-    pool = ThreadPoolExecutor(1, "broken", initializer=begin)
+    text = f"""
+    {BREAKS}
     futures = [pool.submit(int) for _ in range(3)]
     go.set()
     for future in futures:
